@@ -1,0 +1,82 @@
+package gateway
+
+import "github.com/hashicorp/hcl/v2"
+
+// Feature is one decoded feature block: a pointer to a tagged struct that lives in feature/NAME. It is immutable.
+type Feature interface {
+	FeatureType() string // the block type: "retry"
+	SourceRange() hcl.Range
+	Refs() []Ref // blocks that it names (the upstream of a mirror); nil for most
+}
+
+// FeatureBase is embedded by every feature's struct. It carries what the language gives all of them.
+type FeatureBase struct {
+	Enabled *bool     `hcl:"enabled,optional"` // false turns an inherited one off
+	Locked  bool      `hcl:"locked,optional"`  // nearer blocks cannot turn it off or replace it
+	Range   hcl.Range `hcl:",def_range"`
+}
+
+// Base returns the part that every feature has.
+func (b *FeatureBase) Base() *FeatureBase { return b }
+
+// SourceRange is the block's place.
+func (b *FeatureBase) SourceRange() hcl.Range { return b.Range }
+
+// Refs names no block; a feature that does overrides it.
+func (b *FeatureBase) Refs() []Ref { return nil }
+
+// Combine says how blocks of one feature at several levels act together.
+type Combine uint8
+
+const (
+	Nearest Combine = iota // the nearest block wins whole
+	Add                    // all hold: those that admit requests
+	Compose                // all are applied in order, weakest first: headers, request, response
+)
+
+// Level is where a block of a feature stands, weakest first.
+type Level uint8
+
+// The levels in the order in which nearer ones win.
+const (
+	LevelGateway Level = 1 << iota
+	LevelUpstream
+	LevelFunction
+	LevelPolicy
+	LevelRoute
+	LevelTo
+	AllLevels = LevelGateway | LevelUpstream | LevelFunction | LevelPolicy | LevelRoute | LevelTo
+)
+
+// String is the block type of the level.
+func (l Level) String() string {
+	switch l {
+	case LevelGateway:
+		return "gateway"
+	case LevelUpstream:
+		return "upstream"
+	case LevelFunction:
+		return "function"
+	case LevelPolicy:
+		return "policy"
+	case LevelRoute:
+		return "route"
+	case LevelTo:
+		return "to"
+	}
+	return "unknown"
+}
+
+// FeatureRule is what the merge has to know of a feature type; the list of features in filter order provides it.
+type FeatureRule struct {
+	Type    string
+	Combine Combine
+	Levels  Level // bit set of levels at which a block may stand
+}
+
+// Effective is one feature in force on a route or destination, and where it comes from.
+type Effective struct {
+	Feature Feature
+	Level   Level
+	From    ID // the block that holds it
+}

@@ -1,0 +1,29 @@
+package gateway
+
+import "github.com/hashicorp/hcl/v2"
+
+// Gateway is a role that Envoys join by name (node.cluster): its listeners, and what holds for every route on it.
+//
+//sluice:block gateway "NAME"
+type Gateway struct {
+	Name      string      `hcl:"name,label"`
+	Attach    bool        `hcl:"attach,optional"` // routes that name no gateway go to those that attach
+	Listeners []*Listener `hcl:"listener,block"`
+	Variants  []*Variant  `hcl:"variant,block"`
+	Features  []Feature   `hcl:",features"`
+	Range     hcl.Range   `hcl:",def_range"`
+}
+
+// Listener is one port of a gateway.
+type Listener struct {
+	Name    string    `hcl:"name,label"`
+	Address string    `hcl:"address,optional"` // default 0.0.0.0; sluice dev rewrites it to loopback
+	Port    int       `hcl:"port" min:"1" max:"65535"`
+	Range   hcl.Range `hcl:",def_range"`
+}
+
+// ListenerKey names a listener of a gateway; its String is the name of the xDS Listener and RouteConfiguration.
+type ListenerKey struct{ Gateway, Listener string }
+
+// String is GATEWAY.LISTENER; neither part can hold a dot.
+func (k ListenerKey) String() string { return k.Gateway + "." + k.Listener }

@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Kinds of block, and of the leaf values that blocks read.
+const (
+	KindGateway  = "gateway"
+	KindUpstream = "upstream"
+	KindRoute    = "route"
+	KindPolicy   = "policy"
+	KindFunction = "function"
+	KindSecret   = "secret"
+	KindTeam     = "team"
+	KindLocal    = "local" // one attribute of a locals block
+
+	KindValue = "kv"   // a value below PREFIX/values/
+	KindEnv   = "env"  // an environment variable, in files only
+	KindFile  = "file" // the content of a file, in files only
+
+	KindEndpoints = "endpoints" // the merged endpoints of the upstream of that name
+)
+
+// ID names one block or leaf value. It is comparable and its zero value names nothing.
+//
+// A function is named UPSTREAM.NAME; upstream names have no dot, so the first one parts them.
+// An instance of a for_each block is named NAME["KEY"].
+type ID struct{ Kind, Name string }
+
+// String is the canonical address: "route.divide", `upstream.svc["eu"]`, "kv.canary/divide".
+func (id ID) String() string { return id.Kind + "." + id.Name }
+
+// IsZero says that id names nothing.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// Written is the ID of the block that was written for id: an instance of a for_each block leads to its block.
+func (id ID) Written() ID {
+	if i := strings.IndexByte(id.Name, '['); i > 0 && id.Kind != KindFunction {
+		id.Name = id.Name[:i]
+	}
+	return id
+}
+
+// CompareID orders IDs by kind, then name.
+func CompareID(a, b ID) int {
+	if c := strings.Compare(a.Kind, b.Kind); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
+
+// Ref is a reference that somebody wrote: to what, and where. Its zero value is "none written".
+type Ref struct {
+	ID
+	Part  string    // the listener of gateway.NAME.PART; empty otherwise
+	Range hcl.Range // of the reference in its document
+}
+
+// FunctionID names the function of an upstream.
+func FunctionID(upstream, name string) ID {
+	return ID{Kind: KindFunction, Name: upstream + "." + name}
+}
+
+// SplitFunction is the inverse of FunctionID; ok is false where id is no function.
+func SplitFunction(id ID) (upstream, name string, ok bool) {
+	if id.Kind != KindFunction {
+		return "", "", false
+	}
+	return strings.Cut(id.Name, ".")
+}

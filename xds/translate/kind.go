@@ -1,0 +1,66 @@
+// Package translate turns units of a world into Envoy's protos. It is pure: equal inputs give equal bytes.
+package translate
+
+import (
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// Kind is one feature: the one interface between its folder and everything else. Adding a feature is a folder that
+// exports a Kind and a line in the ordered list of package feature.
+type Kind struct {
+	gateway.FeatureRule // Type is the block's name; how levels combine; where it may stand
+
+	// New returns a pointer to a zero block struct, which the language fills by its tags.
+	New func() gateway.Feature
+
+	// Filters are the HTTP filters that the feature needs in every listener, disabled unless they do nothing without
+	// route configuration. Nil for a feature of the route action alone. Constant: it takes no input.
+	Filters func() []Filter
+
+	// Apply changes what is built for one route or destination (or cluster) so that the features hold. It gets the
+	// features of its type in force, weakest first: one, unless Combine says otherwise. Nil where the feature does
+	// nothing at that place. An error is a bug: what a user can write wrong is a diagnostic of the block.
+	Route   func(features []gateway.Effective, out *Route) error
+	Cluster func(features []gateway.Effective, out *Cluster) error
+}
+
+// Filter is one entry of the listener's fixed filter list.
+type Filter struct {
+	Name     string
+	Config   proto.Message
+	Disabled bool   // turned on by per-route configuration
+	Requires string // the Envoy extension it needs ("envoy.filters.http.lua"), checked per node
+}
+
+// Route is what a feature may change. Action is nil on a redirect or a direct response; Weight is non-nil where the
+// feature is applied to one destination of several rather than to the whole route.
+type Route struct {
+	Table  *gateway.TableRoute
+	Dest   *gateway.TableDestination // with Weight
+	Route  *routev3.Route
+	Action *routev3.RouteAction
+	Weight *routev3.WeightedCluster_ClusterWeight
+	Needs  []Key // resources that must be acknowledged before this one is sent; append to it
+}
+
+// Cluster is what a feature may change on an upstream's cluster.
+type Cluster struct {
+	Upstream *gateway.Upstream
+	Cluster  *clusterv3.Cluster
+	HTTP     *httpv3.HttpProtocolOptions
+}
+
+// Key names an xDS resource.
+type Key struct{ TypeURL, Name string }
+
+// Resource is one built resource and what it newly needs.
+type Resource struct {
+	Key
+	Message proto.Message
+	Needs   []Key
+}
