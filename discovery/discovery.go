@@ -23,7 +23,7 @@ type Source interface {
 
 // Kind is one kind of source: the block's struct and how a source is made of it.
 type Kind struct {
-	Name string                                         // block type in an upstream: "consul"
-	New  func() gateway.SourceSpec                      // pointer to a zero struct, filled by its tags
-	Open func(spec gateway.SourceSpec) (Source, error)  // does no I/O; an error is a configuration the agent cannot serve
+	Name string                                        // block type in an upstream: "consul"
+	New  func() gateway.SourceSpec                     // pointer to a zero struct, filled by its tags
+	Open func(spec gateway.SourceSpec) (Source, error) // does no I/O; an error is a configuration the agent cannot serve
 }

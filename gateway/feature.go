@@ -80,3 +80,9 @@ type Effective struct {
 	Level   Level
 	From    ID // the block that holds it
 }
+
+// Checker is implemented by blocks and features whose attributes constrain each other. Check is called once after the
+// block has decoded without errors; ranges are the value ranges of its attributes by name, and the block's own under "".
+type Checker interface {
+	Check(ranges map[string]hcl.Range) hcl.Diagnostics
+}

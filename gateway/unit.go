@@ -63,10 +63,10 @@ type Inputs struct {
 type TableRoute struct {
 	Route        *Route
 	Form         FormRef
-	Index        int      // of the alternative in Route.Matches
-	Match        *Match   // never nil: a route without one has the prefix "/"
-	Variant      *Variant // what this entry selects, nil for the plain entry; its conditions are already in Match
-	Features     []Effective
+	Index        int                 // of the alternative in Route.Matches
+	Match        *Match              // never nil: a route without one has the prefix "/"
+	Variant      *Variant            // what this entry selects, nil for the plain entry; its conditions are already in Match
+	Features     []Effective         // of a redirect or a response, weakest first
 	Destinations []*TableDestination // in written order; empty for redirect and respond
 }
 
@@ -74,10 +74,10 @@ type TableRoute struct {
 type TableDestination struct {
 	To       *Destination
 	Upstream *Upstream
-	Weight   uint32 // normalised only in that absent weights became 1; may be 0
-	Subset   *Subset
+	Weight   uint32  // an absent weight is 1; may be 0, but not for all of a route
+	Subset   *Subset // the variant's, else the destination's
 	Fallback bool
-	Features []Effective // of upstream, function and destination that act on a destination alone; see Merge
+	Features []Effective // all in force for this destination, weakest first, combined by their rules
 }
 
 // SubsetKeys is one selector of an upstream: the metadata keys that a destination selects by.

@@ -22,9 +22,10 @@ type Kind struct {
 	// route configuration. Nil for a feature of the route action alone. Constant: it takes no input.
 	Filters func() []Filter
 
-	// Apply changes what is built for one route or destination (or cluster) so that the features hold. It gets the
-	// features of its type in force, weakest first: one, unless Combine says otherwise. Nil where the feature does
-	// nothing at that place. An error is a bug: what a user can write wrong is a diagnostic of the block.
+	// Route and Cluster change what is built for one destination of a route, or for an upstream, so that the features
+	// hold. They get the features of this type in force, weakest first: one, unless Combine says otherwise. Nil where
+	// the feature does nothing at that place. An error is a bug: what a user can write wrong is a diagnostic of the
+	// block, found by the block's own Check.
 	Route   func(features []gateway.Effective, out *Route) error
 	Cluster func(features []gateway.Effective, out *Cluster) error
 }
@@ -37,14 +38,14 @@ type Filter struct {
 	Requires string // the Envoy extension it needs ("envoy.filters.http.lua"), checked per node
 }
 
-// Route is what a feature may change. Action is nil on a redirect or a direct response; Weight is non-nil where the
-// feature is applied to one destination of several rather than to the whole route.
+// Route is what a feature may change. Every destination has an Envoy route of its own (weights are cumulative
+// runtime fractions, which Envoy evaluates against one random number per request), so whatever a route can carry can
+// differ by destination. Action and Dest are nil on a redirect or a direct response.
 type Route struct {
 	Table  *gateway.TableRoute
-	Dest   *gateway.TableDestination // with Weight
+	Dest   *gateway.TableDestination
 	Route  *routev3.Route
 	Action *routev3.RouteAction
-	Weight *routev3.WeightedCluster_ClusterWeight
 	Needs  []Key // resources that must be acknowledged before this one is sent; append to it
 }
 
