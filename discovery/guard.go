@@ -1,0 +1,126 @@
+package discovery
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// Guard says which falls in the number of endpoints are doubted. An answer without any endpoint after one with some
+// always is: it is held for Hold, and counts once an answer after that still says so. An answer that lost more than
+// Share of at least Least endpoints is held until a second answer, a Second later at least, confirms it.
+//
+// Where no further answer comes, Hold alone decides, unless the source is failing. While an answer is held, what it
+// adds or changes (an endpoint that became critical, too) counts at once; only what it lacks stays.
+type Guard struct {
+	Share  float64       // 0 means one half
+	Least  int           // 0 means 3
+	Second time.Duration // 0 means 1 s
+	Hold   time.Duration // 0 means 60 s
+}
+
+func (g *Guard) share() float64 {
+	if g.Share == 0 {
+		return 0.5
+	}
+	return g.Share
+}
+
+func (g *Guard) least() int {
+	if g.Least == 0 {
+		return 3
+	}
+	return g.Least
+}
+
+func (g *Guard) second() time.Duration {
+	if g.Second == 0 {
+		return time.Second
+	}
+	return g.Second
+}
+
+func (g *Guard) hold() time.Duration {
+	if g.Hold == 0 {
+		return time.Minute
+	}
+	return g.Hold
+}
+
+// doubts says whether an answer of now endpoints after one of before is held. A nil guard doubts nothing.
+func (g *Guard) doubts(before, now int) bool {
+	switch {
+	case g == nil || now >= before:
+		return false
+	case now == 0:
+		return true
+	}
+	return before >= g.least() && float64(before-now) > g.share()*float64(before)
+}
+
+// judge believes or holds an answer.
+func (l *loop) judge(e *entry, answer []gateway.Endpoint, now time.Time) {
+	if !e.guard.doubts(len(e.good), len(answer)) {
+		l.believe(e, answer)
+		return
+	}
+	if e.doubted.IsZero() {
+		e.doubted = now
+		l.log.Warn("a source lost many endpoints at once; they stay until that is confirmed", "source", e.key,
+			"before", len(e.good), "after", len(answer))
+	}
+	wait := e.guard.second()
+	if len(answer) == 0 {
+		wait = e.guard.hold()
+	}
+	if now.Sub(e.doubted) >= wait {
+		l.believe(e, answer)
+		return
+	}
+	e.held = answer
+	l.show(e, union(answer, e.good))
+	l.reviewAt(e.doubted.Add(e.guard.hold()), now)
+}
+
+func (l *loop) believe(e *entry, answer []gateway.Endpoint) {
+	e.good, e.held, e.doubted = answer, nil, time.Time{}
+	l.show(e, answer)
+}
+
+// review believes what was held long enough by a source that works.
+func (l *loop) review(now time.Time) {
+	for _, e := range l.entries {
+		if e.doubted.IsZero() {
+			continue
+		}
+		if at := e.doubted.Add(e.guard.hold()); at.After(now) {
+			l.reviewAt(at, now)
+		} else if e.state == OK {
+			l.believe(e, e.held)
+		}
+	}
+}
+
+// reviewAt arms the timer, if it would not fire earlier anyway.
+func (l *loop) reviewAt(at, now time.Time) {
+	if l.nextAt.IsZero() || at.Before(l.nextAt) {
+		l.nextAt = at
+		l.doubt.Reset(max(at.Sub(now), 0))
+	}
+}
+
+// union is a with those of b whose IDs a lacks. Both are sorted by ID.
+func union(a, b []gateway.Endpoint) []gateway.Endpoint {
+	out := slices.Clone(a)
+	for _, e := range b {
+		if _, found := slices.BinarySearchFunc(a, e.ID, func(x gateway.Endpoint, id string) int {
+			return strings.Compare(x.ID, id)
+		}); !found {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, func(x, y gateway.Endpoint) int { return strings.Compare(x.ID, y.ID) })
+	return out
+}
