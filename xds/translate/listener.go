@@ -1,0 +1,131 @@
+package translate
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// The edge defaults: Envoy's published practice for a proxy that faces clients it does not trust.
+const (
+	bufferLimit          = 32 << 10 // bytes per connection, downstream and upstream
+	streamWindow         = 64 << 10
+	connectionWindow     = 1 << 20
+	maxConcurrentStreams = 100
+
+	idleTimeout           = time.Hour
+	streamIdleTimeout     = 300 * time.Second
+	requestTimeout        = 300 * time.Second
+	requestHeadersTimeout = 10 * time.Second
+
+	routerFilter = "envoy.filters.http.router"
+	hcmFilter    = "envoy.filters.network.http_connection_manager"
+)
+
+// listener builds one port. It depends on the gateway's listener block and the fixed filter list alone: whatever
+// changes here drains the connections of the port.
+func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
+	if in.Gateway == nil || in.Listener == nil {
+		return nil, nil
+	}
+	name := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}.String()
+	manager, err := t.connectionManager(name)
+	if err != nil {
+		return nil, err
+	}
+	config, err := Pack(manager)
+	if err != nil {
+		return nil, err
+	}
+	generation, err := metadata("sluice", map[string]any{"generation": Generation})
+	if err != nil {
+		return nil, err
+	}
+	address := in.Listener.Address
+	if address == "" {
+		address = "0.0.0.0"
+	}
+	l := &listenerv3.Listener{
+		Name:                                 name,
+		Address:                              socketAddress(address, uint32(in.Listener.Port)),
+		Metadata:                             generation,
+		PerConnectionBufferLimitBytes:        u32(bufferLimit),
+		MaxConnectionsToAcceptPerSocketEvent: u32(1),
+		FilterChains: []*listenerv3.FilterChain{{
+			Filters: []*listenerv3.Filter{{
+				Name:       hcmFilter,
+				ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: config},
+			}},
+		}},
+	}
+	return &Resource{
+		Key:     Key{TypeURL: ListenerType, Name: name},
+		Message: l,
+		Needs:   []Key{{TypeURL: RoutesType, Name: name}},
+	}, nil
+}
+
+func (t *Translator) connectionManager(name string) (*hcmv3.HttpConnectionManager, error) {
+	filters, err := t.httpFilters()
+	if err != nil {
+		return nil, err
+	}
+	return &hcmv3.HttpConnectionManager{
+		StatPrefix: name,
+		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
+			RouteConfigName: name,
+			ConfigSource:    ads(0),
+		}},
+		HttpFilters:                  filters,
+		UseRemoteAddress:             yes(),
+		NormalizePath:                yes(),
+		MergeSlashes:                 true,
+		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_UNESCAPE_AND_REDIRECT,
+		StripTrailingHostDot:         true,
+		ServerHeaderTransformation:   hcmv3.HttpConnectionManager_PASS_THROUGH,
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
+			IdleTimeout:                  durationpb.New(idleTimeout),
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
+		},
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+			MaxConcurrentStreams:        u32(maxConcurrentStreams),
+			InitialStreamWindowSize:     u32(streamWindow),
+			InitialConnectionWindowSize: u32(connectionWindow),
+		},
+		StreamIdleTimeout:     durationpb.New(streamIdleTimeout),
+		RequestTimeout:        durationpb.New(requestTimeout),
+		RequestHeadersTimeout: durationpb.New(requestHeadersTimeout),
+	}, nil
+}
+
+// httpFilters is the fixed list: the features' filters in their order, the router last.
+func (t *Translator) httpFilters() ([]*hcmv3.HttpFilter, error) {
+	list := append([]Filter(nil), t.filters...)
+	list = append(list, Filter{Name: routerFilter, Config: &routerv3.Router{}})
+	out := make([]*hcmv3.HttpFilter, len(list))
+	for i, f := range list {
+		config, err := Pack(f.Config)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = &hcmv3.HttpFilter{
+			Name:       f.Name,
+			ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: config},
+			Disabled:   f.Disabled,
+		}
+	}
+	return out, nil
+}
+
+func socketAddress(address string, port uint32) *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+		Address:       address,
+		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: port},
+	}}}
+}

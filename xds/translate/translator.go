@@ -1,0 +1,118 @@
+package translate
+
+import (
+	"fmt"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// Generation numbers the listener's fixed filter list. It rises by one when a release adds, removes or moves a filter,
+// since that drains the connections of every listener once.
+const Generation = 1
+
+// Translator builds Envoy's resources from the inputs of units. It is immutable and safe for concurrent use.
+type Translator struct {
+	kinds   []Kind
+	filters []Filter
+}
+
+// New makes a Translator of the features in filter order. Two kinds of one type, or two filters of one name, are a
+// mistake of the program and an error.
+func New(kinds []Kind) (*Translator, error) {
+	t := &Translator{kinds: kinds}
+	types, names := map[string]bool{}, map[string]bool{routerFilter: true}
+	for _, k := range kinds {
+		if types[k.Type] {
+			return nil, fmt.Errorf("feature %s is listed twice", k.Type)
+		}
+		types[k.Type] = true
+		if k.Filters == nil {
+			continue
+		}
+		for _, f := range k.Filters() {
+			if names[f.Name] {
+				return nil, fmt.Errorf("feature %s: filter %s is listed twice", k.Type, f.Name)
+			}
+			names[f.Name] = true
+			t.filters = append(t.filters, f)
+		}
+	}
+	return t, nil
+}
+
+// Rules says what the merge has to know of each feature, in filter order.
+func (t *Translator) Rules() []gateway.FeatureRule {
+	rules := make([]gateway.FeatureRule, len(t.kinds))
+	for i, k := range t.kinds {
+		rules[i] = k.FeatureRule
+	}
+	return rules
+}
+
+// Requires lists the Envoy extensions that a node needs for the listener's filters, in filter order.
+func (t *Translator) Requires() []string {
+	var out []string
+	for _, f := range t.filters {
+		if f.Requires != "" {
+			out = append(out, f.Requires)
+		}
+	}
+	return out
+}
+
+// Build translates one unit. The result is nil where the unit has no content any more: it is to be removed. Equal
+// inputs give equal bytes. An error is a bug of sluice, or a value that no diagnostic caught; it names the block.
+func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
+	if len(in.Gateways) == 0 {
+		return nil, nil
+	}
+	r, err := t.build(in)
+	if err != nil {
+		return nil, fmt.Errorf("translate %s: %w", in.Unit.Name, err)
+	}
+	if r == nil {
+		return nil, nil
+	}
+	if err := validate(r.Message); err != nil {
+		return nil, fmt.Errorf("translate %s: %w", in.Unit.Name, err)
+	}
+	return r, nil
+}
+
+func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
+	switch in.Unit.Type {
+	case gateway.UnitListener:
+		return t.listener(in)
+	case gateway.UnitRoutes:
+		return routes(in)
+	case gateway.UnitHost:
+		return t.host(in)
+	case gateway.UnitCluster:
+		return t.cluster(in)
+	case gateway.UnitAssignment:
+		return assignment(in)
+	}
+	return nil, fmt.Errorf("unit type %d is unknown", in.Unit.Type)
+}
+
+// apply runs a hook of every kind that has features in the list, in filter order.
+func (t *Translator) apply(features []gateway.Effective, hook func(Kind, []gateway.Effective) error) error {
+	if len(features) == 0 {
+		return nil
+	}
+	for _, k := range t.kinds {
+		var own []gateway.Effective
+		for _, e := range features {
+			if e.Feature.FeatureType() == k.Type {
+				own = append(own, e)
+			}
+		}
+		if len(own) == 0 {
+			continue
+		}
+		if err := hook(k, own); err != nil {
+			return fmt.Errorf("%s at %s: %w", k.Type, own[len(own)-1].Feature.SourceRange(), err)
+		}
+	}
+	return nil
+}

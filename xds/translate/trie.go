@@ -1,0 +1,165 @@
+package translate
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"strings"
+)
+
+// trieBudget bounds the repetition of catch-alls in buckets: the trie holds at most so many times the table's routes.
+const trieBudget = 4
+
+// buckets maps a key to the routes, by position in the table, that a path may match if the key is the longest one that
+// it begins with. Routes of the key "" are tried where no key fits.
+type buckets map[string][]int
+
+// bucketsOf parts a table. Every route stands in the bucket of the longest key that its literal beginning begins with,
+// and in every bucket whose key begins with that literal, in table order: so a bucket holds every route that can match
+// a path that comes to it, and the first of them that matches is the first of the whole table that does.
+//
+// With a key for every distinct literal, k catch-alls before n buckets would be k×n entries. Keys whose routes are
+// fewer than a threshold are therefore given up, their routes going to the next shorter key, and the threshold doubles
+// until the entries are within the budget. At worst one key is left: the list.
+func bucketsOf(literals []string) buckets {
+	prefixes := distinct(literals)
+	for least := 1; ; least *= 2 {
+		keys := chooseKeys([]string{""}, prefixes, "", least)
+		slices.Sort(keys)
+		shares := share(prefixes, keys)
+		if least > len(literals) || total(shares) <= trieBudget*len(literals) {
+			return fill(shares)
+		}
+	}
+}
+
+// prefix is one distinct literal and the routes that have it.
+type prefix struct {
+	text   string
+	routes []int
+}
+
+func distinct(literals []string) []prefix {
+	byText := map[string][]int{}
+	for i, l := range literals {
+		byText[l] = append(byText[l], i)
+	}
+	out := make([]prefix, 0, len(byText))
+	for text, routes := range byText {
+		out = append(out, prefix{text, routes})
+	}
+	slices.SortFunc(out, func(a, b prefix) int { return cmp.Compare(a.text, b.text) })
+	return out
+}
+
+// chooseKeys adds to keys those below key for the sorted prefixes, which all begin with it: the common beginning of
+// every group of at least so many routes.
+func chooseKeys(keys []string, ps []prefix, key string, least int) []string {
+	for len(ps) > 0 {
+		if ps[0].text == key {
+			ps = ps[1:]
+			continue
+		}
+		next := ps[0].text[:len(key)+1]
+		n := sort.Search(len(ps), func(i int) bool { return !strings.HasPrefix(ps[i].text, next) })
+		group := ps[:n]
+		ps = ps[n:]
+		routes := 0
+		for _, p := range group {
+			routes += len(p.routes)
+		}
+		if routes < least {
+			continue
+		}
+		child := common(group[0].text, group[len(group)-1].text)
+		keys = chooseKeys(append(keys, child), group, child, least)
+	}
+	return keys
+}
+
+func common(a, b string) string {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
+
+// portion is what the bucket of one key holds: its own prefixes, and those that its key begins with.
+type portion struct {
+	key       string
+	own       []prefix
+	inherited []prefix
+	size      int
+}
+
+// share gives every prefix to its key, and the shorter prefixes to the keys that begin with them. Keys without routes
+// of their own are left out: a shorter key holds all that could match there. Both arguments are sorted.
+func share(prefixes []prefix, keys []string) []*portion {
+	var open, out []*portion
+	own := make([]*portion, len(prefixes))
+	k := 0
+	for i, p := range prefixes {
+		for ; k < len(keys) && keys[k] <= p.text; k++ {
+			open = append(closeBefore(open, keys[k]), &portion{key: keys[k]})
+		}
+		open = closeBefore(open, p.text)
+		own[i] = open[len(open)-1]
+		if own[i].own == nil {
+			out = append(out, own[i])
+		}
+		own[i].own = append(own[i].own, p)
+		own[i].size += len(p.routes)
+	}
+	slices.SortFunc(out, func(a, b *portion) int { return cmp.Compare(a.key, b.key) })
+	var above []prefix
+	next := 0
+	for _, q := range out {
+		for ; next < len(prefixes) && prefixes[next].text < q.key; next++ {
+			above = append(cut(above, prefixes[next].text), prefixes[next])
+		}
+		above = cut(above, q.key)
+		q.inherited = slices.Clone(above)
+		for _, p := range above {
+			q.size += len(p.routes)
+		}
+	}
+	return out
+}
+
+// closeBefore drops the keys that text does not begin with.
+func closeBefore(open []*portion, text string) []*portion {
+	for len(open) > 0 && !strings.HasPrefix(text, open[len(open)-1].key) {
+		open = open[:len(open)-1]
+	}
+	return open
+}
+
+// cut drops the prefixes that text does not begin with.
+func cut(above []prefix, text string) []prefix {
+	for len(above) > 0 && !strings.HasPrefix(text, above[len(above)-1].text) {
+		above = above[:len(above)-1]
+	}
+	return above
+}
+
+func total(portions []*portion) int {
+	n := 0
+	for _, q := range portions {
+		n += q.size
+	}
+	return n
+}
+
+func fill(portions []*portion) buckets {
+	out := buckets{}
+	for _, q := range portions {
+		routes := make([]int, 0, q.size)
+		for _, p := range append(q.inherited, q.own...) {
+			routes = append(routes, p.routes...)
+		}
+		slices.Sort(routes)
+		out[q.key] = routes
+	}
+	return out
+}
