@@ -1,0 +1,99 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+const (
+	beatEvery   = 5 * time.Second
+	beatTimeout = 3 * time.Second
+)
+
+// errRestart ends blocking queries that were begun before an outage: their connections may be half open.
+var errRestart = errors.New("restarted after an outage")
+
+// heartbeat asks Consul for a sign of life while there are watches. A blocking query on a connection that is half open
+// hears nothing until its deadline; once Consul answers again after a missed beat, all watches start again.
+type heartbeat struct {
+	mu      sync.Mutex
+	users   int
+	stop    context.CancelFunc
+	done    chan struct{}
+	restart chan struct{} // closed when watches have to start again
+}
+
+// join starts the beat with the first watch; the function it returns stops it with the last, and waits for it.
+func (h *heartbeat) join(c *Client) (leave func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.users++
+	if h.users == 1 {
+		ctx, cancel := context.WithCancel(context.Background())
+		h.stop, h.done = cancel, make(chan struct{})
+		done := h.done
+		go func() {
+			defer close(done)
+			h.run(ctx, c)
+		}()
+	}
+	return h.leave
+}
+
+func (h *heartbeat) leave() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.users--
+	if h.users == 0 {
+		h.stop()
+		<-h.done
+	}
+}
+
+// restarted is closed when a call that is begun now has to be begun again.
+func (h *heartbeat) restarted() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.restart == nil {
+		h.restart = make(chan struct{})
+	}
+	return h.restart
+}
+
+func (h *heartbeat) run(ctx context.Context, c *Client) {
+	missed := false
+	for sleep(ctx, beatEvery) == nil {
+		call, cancel := context.WithTimeout(ctx, beatTimeout)
+		_, err := c.api.Status().LeaderWithQueryOptions(query(call))
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil && missed {
+			h.again()
+		}
+		missed = err != nil && unanswered(err)
+	}
+}
+
+func (h *heartbeat) again() {
+	// leave holds mu while it waits for the beat: TryLock keeps the two from waiting for each other.
+	if !h.mu.TryLock() {
+		return
+	}
+	defer h.mu.Unlock()
+	if h.restart != nil {
+		close(h.restart)
+		h.restart = nil
+	}
+}
+
+// unanswered says that no HTTP answer came, as opposed to one that says no.
+func unanswered(err error) bool {
+	var status api.StatusError
+	return !errors.As(err, &status)
+}

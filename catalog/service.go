@@ -1,0 +1,219 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// ServiceSpec is the consul source of an upstream: the instances of one service.
+//
+//sluice:block consul
+type ServiceSpec struct {
+	Service     string   `hcl:"service"`
+	Tags        []string `hcl:"tags,optional"`         // an instance has all of them
+	PassingOnly bool     `hcl:"passing_only,optional"` // an instance in state warning takes no traffic; default: at its warning weight
+	Datacenter  string   `hcl:"datacenter,optional"`   // default: the agent's
+	Namespace   string   `hcl:"namespace,optional"`    // Consul Enterprise
+	Partition   string   `hcl:"partition,optional"`    // Consul Enterprise
+	Connection  string   `hcl:"connection,optional"`   // which Consul, where several are configured
+}
+
+// SourceKey names every field; tags in any order are the same listing.
+func (s *ServiceSpec) SourceKey() gateway.SourceKey {
+	tags := slices.Clone(s.Tags)
+	slices.Sort(tags)
+	q, _ := json.Marshal([]any{s.Connection, s.Service, slices.Compact(tags), s.PassingOnly, s.Datacenter, s.Namespace, s.Partition}) // strings always marshal
+	return gateway.SourceKey{Kind: "consul", Query: string(q)}
+}
+
+// Check implements gateway.Checker.
+func (s *ServiceSpec) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
+	if s.Service != "" && !strings.Contains(s.Service, "/") {
+		return nil
+	}
+	r, ok := ranges["service"]
+	if !ok {
+		r = ranges[""]
+	}
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError,
+		Summary:  "Invalid service name",
+		Detail:   fmt.Sprintf("%q is no name of a Consul service: it must not be empty or contain a slash.", s.Service),
+		Subject:  &r,
+	}}
+}
+
+var (
+	_ gateway.SourceSpec = (*ServiceSpec)(nil)
+	_ gateway.Checker    = (*ServiceSpec)(nil)
+	_ discovery.Source   = (*Services)(nil)
+)
+
+// Kind is the consul source over the configured Consuls. A block may leave its connection out where there is one.
+func Kind(clients ...*Client) discovery.Kind {
+	return discovery.Kind{
+		Name: "consul",
+		New:  func() gateway.SourceSpec { return &ServiceSpec{} },
+		Open: func(spec gateway.SourceSpec) (discovery.Source, error) {
+			s, ok := spec.(*ServiceSpec)
+			if !ok {
+				return nil, fmt.Errorf("open consul source: %T is no consul block", spec)
+			}
+			c, err := connection(clients, s.Connection)
+			if err != nil {
+				return nil, err
+			}
+			return c.Service(*s), nil
+		},
+	}
+}
+
+func connection(clients []*Client, name string) (*Client, error) {
+	switch {
+	case len(clients) == 0:
+		return nil, errors.New("open consul source: no consul is configured; add a consul block to the agent's configuration")
+	case name == "" && len(clients) == 1:
+		return clients[0], nil
+	}
+	names := make([]string, 0, len(clients))
+	for _, c := range clients {
+		if c.Name == name && name != "" {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	if name == "" {
+		return nil, fmt.Errorf("open consul source: several consuls are configured, connection must name one of %s", strings.Join(names, ", "))
+	}
+	return nil, fmt.Errorf("open consul source: no consul connection is named %q; there is %s", name, strings.Join(names, ", "))
+}
+
+// Services is the source of one service's instances.
+type Services struct {
+	c    *Client
+	spec ServiceSpec
+}
+
+// Service makes the source of spec. It does no I/O.
+func (c *Client) Service(spec ServiceSpec) *Services { return &Services{c: c, spec: spec} }
+
+// Run implements discovery.Source. Endpoints are sorted by ID, NODE/SERVICE-ID. A critical instance stays in the list
+// as critical, at once; one that is missing goes when a consistent read misses it too; a list that is gone as a whole
+// is held first.
+func (s *Services) Run(ctx context.Context, update func([]gateway.Endpoint), alive func()) error {
+	name := "service " + s.spec.Service
+	if s.spec.Datacenter != "" {
+		name += "@" + s.spec.Datacenter
+	}
+	if len(s.spec.Tags) > 0 {
+		name += " [" + strings.Join(s.spec.Tags, " ") + "]"
+	}
+	return follow(ctx, s.c, listing[instance]{
+		name: name, rule: fmt.Sprintf("service_prefix %q and node_prefix \"\" { policy = \"read\" }", s.spec.Service),
+		same: sameInstance, alive: alive, read: s.read,
+		changed: func(known map[string]instance, _ offered) {
+			out := make([]gateway.Endpoint, 0, len(known))
+			for _, id := range slices.Sorted(maps.Keys(known)) {
+				if i := known[id]; i.fault == "" {
+					out = append(out, i.Endpoint)
+				}
+			}
+			update(out)
+		},
+		faults: func(known map[string]instance) []string {
+			var out []string
+			for _, id := range slices.Sorted(maps.Keys(known)) {
+				if f := known[id].fault; f != "" {
+					out = append(out, id+": "+f)
+				}
+			}
+			return out
+		},
+	})
+}
+
+// instance is one row of a service; fault says why it cannot be an endpoint.
+type instance struct {
+	gateway.Endpoint
+	fault string
+}
+
+func sameInstance(a, b instance) bool {
+	return a.fault == b.fault && a.ID == b.ID && a.Address == b.Address && a.Port == b.Port && a.Health == b.Health &&
+		a.Weight == b.Weight && a.Locality == b.Locality && slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
+}
+
+func (s *Services) read(o *api.QueryOptions) (map[string]instance, *api.QueryMeta, error) {
+	o.Datacenter, o.Namespace, o.Partition = s.spec.Datacenter, s.spec.Namespace, s.spec.Partition
+	entries, meta, err := s.c.api.Health().ServiceMultipleTags(s.spec.Service, s.spec.Tags, false, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list instances of service %s: %w", s.spec.Service, err)
+	}
+	rows := make(map[string]instance, len(entries))
+	for _, e := range entries {
+		if e.Service == nil || e.Node == nil {
+			continue
+		}
+		i := newInstance(e, s.spec.PassingOnly)
+		rows[i.ID] = i
+	}
+	return rows, meta, nil
+}
+
+func newInstance(e *api.ServiceEntry, passingOnly bool) instance {
+	i := instance{Endpoint: gateway.Endpoint{
+		ID: e.Node.Node + "/" + e.Service.ID, Address: e.Service.Address,
+		Tags: slices.Sorted(slices.Values(e.Service.Tags)), Meta: e.Service.Meta, Locality: locality(e),
+	}}
+	if i.Address == "" {
+		i.Address = e.Node.Address
+	}
+	if ip, err := netip.ParseAddr(i.Address); err != nil {
+		i.fault = fmt.Sprintf("address %q is no IP address; register one, or use a dns source", i.Address)
+	} else {
+		i.Address = ip.Unmap().String()
+	}
+	if e.Service.Port < 1 || e.Service.Port > 65535 {
+		i.fault = fmt.Sprintf("port %d is no port", e.Service.Port)
+	}
+	i.Port = uint16(e.Service.Port) //nolint:gosec // checked above: a fault is never an endpoint
+	weights := e.Service.Weights
+	weight := weights.Passing
+	switch e.Checks.AggregatedStatus() {
+	case api.HealthPassing:
+		i.Health = gateway.Healthy
+	case api.HealthWarning:
+		i.Health, weight = gateway.Warning, weights.Warning
+		if passingOnly || weights.Warning == 0 && weights.Passing != 0 {
+			i.Health = gateway.Critical
+		}
+	case api.HealthMaint:
+		i.Health = gateway.Draining
+	default:
+		i.Health = gateway.Critical
+	}
+	i.Weight = uint32(max(weight, 1)) //nolint:gosec // Consul bounds weights to 65535
+	return i
+}
+
+// locality is the service's, else the node's, else what the node's metadata says.
+func locality(e *api.ServiceEntry) gateway.Locality {
+	for _, l := range []*api.Locality{e.Service.Locality, e.Node.Locality} {
+		if l != nil {
+			return gateway.Locality{Region: l.Region, Zone: l.Zone}
+		}
+	}
+	return gateway.Locality{Region: e.Node.Meta["region"], Zone: e.Node.Meta["zone"], SubZone: e.Node.Meta["sub_zone"]}
+}
