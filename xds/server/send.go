@@ -1,0 +1,39 @@
+package server
+
+import (
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+)
+
+// send hands one response to the stream's goroutine, if there is room, and books it. It never waits.
+func (st *stream) send(b batch) bool {
+	t := b.t
+	r := &discoveryv3.DeltaDiscoveryResponse{TypeUrl: t.url}
+	for _, i := range b.items {
+		if i.resource == nil {
+			r.RemovedResources = append(r.RemovedResources, i.name)
+			continue
+		}
+		r.Resources = append(r.Resources, i.resource.Wire(i.name))
+	}
+	select {
+	case st.out <- &cache.DeltaPassthroughResponse{
+		DeltaRequest:           t.request,
+		NextVersionMap:         map[string]string{}, // go-control-plane writes into it: one each, and not nil
+		DeltaDiscoveryResponse: r,
+	}:
+	default:
+		return false
+	}
+	s := &sent{response: r, items: b.items}
+	t.inFlight = append(t.inFlight, s)
+	t.counts.Sent++
+	st.srv.metrics.sent.WithLabelValues(t.kind.short).Inc()
+	for _, i := range b.items {
+		i.in = s
+		t.flying[i.name] = i
+		delete(t.pending, i.name)
+		delete(t.removals, i.name)
+	}
+	return true
+}
