@@ -1,0 +1,443 @@
+package gateway
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// ranks orders kinds so that what is named is settled before what names it.
+var ranks = map[string]int{
+	KindLocal: 0, KindSecret: 1, KindTeam: 1, KindUpstream: 2, KindFunction: 3, KindPolicy: 4, KindGateway: 5, KindRoute: 6,
+}
+
+// anyGateway stands for all gateways: routes that name none depend on it.
+var anyGateway = ID{Kind: KindGateway, Name: "*"}
+
+// lastGood is the form to fall back to: what is in force, else what the ledger holds, unless an Envoy refused it.
+func (w *World) lastGood(id ID) *Form {
+	if b := w.blocks.get(id); b != nil && b.InForce != nil && !w.refused(id, b.InForce) {
+		return b.InForce
+	}
+	if f := w.ledger.get(id); f != nil && !w.refused(id, f) {
+		return f
+	}
+	return nil
+}
+
+func (w *World) refused(id ID, f *Form) bool {
+	_, bad := w.quarantine.m[FormRef{id, f.Hash}]
+	return bad
+}
+
+// winner orders the documents that define a block: who was accepted first, then the lower CreateIndex, then the name.
+func (w *World) winner(id ID) []definition {
+	defs := w.defs.get(id)
+	if len(defs) < 2 {
+		return defs
+	}
+	incumbent := ""
+	if f := w.lastGood(id); f != nil {
+		incumbent = f.Written.Document()
+	}
+	return slices.SortedStableFunc(slices.Values(defs), func(x, y definition) int {
+		return cmp.Or(
+			-compareBool(x.doc.Name == incumbent, y.doc.Name == incumbent),
+			cmp.Compare(x.doc.Index, y.doc.Index),
+			cmp.Compare(x.doc.Name, y.doc.Name),
+			cmp.Compare(x.block.Range().Start.Byte, y.block.Range().Start.Byte),
+		)
+	})
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// settleBlocks decides which form of every dirty block but routes is in force, lower ranks first.
+func (a *application) settleBlocks() {
+	for rank := range ranks[KindRoute] {
+		for {
+			var todo []ID
+			for id := range a.settle {
+				if ranks[id.Kind] == rank && id.Kind != KindRoute {
+					todo = append(todo, id)
+				}
+			}
+			if len(todo) == 0 {
+				break
+			}
+			slices.SortFunc(todo, CompareID)
+			for _, id := range todo {
+				delete(a.settle, id)
+				a.settleBlock(id)
+			}
+		}
+	}
+}
+
+func (a *application) settleBlock(id ID) {
+	before := a.w.blocks.get(id)
+	if before == nil {
+		before = &Block{ID: id}
+	}
+	next := *before
+	form, diags := a.choose(&next)
+	if next.Newest == nil && (form == nil || id.Kind == KindLocal) {
+		a.remove(before)
+		return
+	}
+	a.commit(before, &next, form, diags)
+}
+
+// commit stores the outcome of settling a block.
+func (a *application) commit(before, next *Block, form *Form, diags hcl.Diagnostics) {
+	next.InForce, next.Diags = form, diags
+	next.State, next.HeldBy = a.state(next), nil
+	if next.State == StateRetired {
+		next.HeldBy = before.HeldBy
+	}
+	a.markDeleted(next.ID, next.State == StateRetired)
+	a.install(before, form)
+	a.put(next)
+}
+
+// remove takes a block out of everything.
+func (a *application) remove(b *Block) {
+	gone := *b
+	gone.Newest = nil
+	a.install(&gone, nil)
+	a.w.ledger.del(b.ID)
+	a.markDeleted(b.ID, false)
+	a.drop(b.ID)
+}
+
+// markDeleted notes whether a block is retired; routes that name no gateway depend on that.
+func (a *application) markDeleted(id ID, yes bool) {
+	if a.w.deleted.get(id) == yes {
+		return
+	}
+	if yes {
+		a.w.deleted.set(id, true)
+	} else {
+		a.w.deleted.del(id)
+	}
+	if id.Kind == KindGateway {
+		a.settleUsers(anyGateway)
+	}
+}
+
+func (a *application) settleUsers(of ID) {
+	for user := range a.w.users.m[of] {
+		a.settle[user] = struct{}{}
+	}
+}
+
+// choose picks the newest form where it is valid, the last good one otherwise, and says what is wrong.
+func (a *application) choose(b *Block) (*Form, hcl.Diagnostics) {
+	if b.Newest == nil {
+		return a.fallBack(b.ID), nil
+	}
+	diags := a.judge(b)
+	if usable(diags) {
+		return b.Newest, append(diags, a.rivals(b.ID)...)
+	}
+	return a.fallBack(b.ID), append(diags, a.rivals(b.ID)...)
+}
+
+// fallBack returns the last good form of a block and brings back what that names.
+func (a *application) fallBack(id ID) *Form {
+	f := a.w.lastGood(id)
+	if f != nil {
+		for _, ref := range f.Value.Refs {
+			a.recall(ref.ID.Written())
+		}
+	}
+	return f
+}
+
+// judge collects what is wrong with a block's newest form, claims of routes aside.
+func (a *application) judge(b *Block) hcl.Diagnostics {
+	diags := slices.Clip(b.own)
+	if said, bad := a.w.quarantine.m[FormRef{b.ID, b.Newest.Hash}]; bad {
+		at := b.Newest.Written.Range()
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Refused by Envoy", Subject: &at,
+			Detail: "An Envoy did not accept what this block becomes. It said: " + said,
+		})
+	}
+	for _, ref := range b.Newest.Value.Refs {
+		a.recall(ref.ID.Written())
+		if d := a.w.missing(b.ID, ref); d != nil {
+			diags = append(diags, d)
+		}
+	}
+	return diags
+}
+
+// recall brings a block back that is in no document any more, but in the ledger: another replica still holds it.
+func (a *application) recall(id ID) {
+	if a.w.blocks.get(id) == nil && a.w.lastGood(id) != nil {
+		a.settleBlock(id)
+	}
+}
+
+// missing is the diagnostic of a reference that leads nowhere; nil where it leads somewhere.
+func (w *World) missing(from ID, ref Ref) *hcl.Diagnostic {
+	target := w.blocks.get(ref.ID.Written())
+	var form *Form
+	if target != nil {
+		form = target.InForce
+		if form == nil && ranks[ref.Kind] == ranks[from.Kind] && target.Newest != nil && usable(target.own) {
+			form = target.Newest
+		}
+	}
+	at := ref.Range
+	if form == nil {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unknown " + ref.Kind, Subject: &at,
+			Detail: fmt.Sprintf("There is no %s %q.%s", ref.Kind, ref.Name, w.instead(ref.ID)),
+		}
+	}
+	v, ok := form.Value.Instances[ref.Name]
+	if !ok {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unknown " + ref.Kind, Subject: &at,
+			Detail: fmt.Sprintf("%s has no instance %s.", ref.ID.Written(), ref.ID),
+		}
+	}
+	if g, isGateway := v.(*Gateway); isGateway && ref.Part != "" && g.listener(ref.Part) == nil {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError, Summary: "Unknown listener", Subject: &at,
+			Detail: fmt.Sprintf("gateway %q has no listener %q.%s", g.Name, ref.Part, suggest(ref.Part, g.listenerNames())),
+		}
+	}
+	return nil
+}
+
+// instead suggests a block for a name that leads nowhere, or says that the one meant has errors of its own.
+func (w *World) instead(id ID) string {
+	if b := w.blocks.get(id.Written()); b != nil && b.Newest != nil {
+		return " The block of that name is itself not accepted; its own diagnostics say why."
+	}
+	var names []string
+	for other, b := range w.blocks.m {
+		if other.Kind == id.Kind && b.InForce != nil {
+			names = append(names, other.Name)
+		}
+	}
+	return suggest(id.Name, names)
+}
+
+// rivals are the diagnostics of the other documents that define the same block.
+func (a *application) rivals(id ID) (diags hcl.Diagnostics) {
+	defs := a.w.winner(id)
+	for _, d := range defs[min(1, len(defs)):] {
+		at := d.block.Range()
+		diags = append(diags, &hcl.Diagnostic{
+			Severity: hcl.DiagWarning, Summary: "Duplicate " + id.Kind, Subject: &at,
+			Detail: fmt.Sprintf("%s is already defined at %s, which keeps the name. This block is not in force; rename or remove it.",
+				id, defs[0].block.Range()),
+		})
+	}
+	return diags
+}
+
+// state follows from what is in force; forms that the ledger holds are accepted.
+func (a *application) state(b *Block) State {
+	switch {
+	case b.Newest == nil:
+		return StateRetired
+	case b.InForce == nil || b.InForce.Hash != b.Newest.Hash || !usable(b.Diags):
+		return StateRejected
+	}
+	if f := a.w.ledger.get(b.ID); f != nil && f.Hash == b.InForce.Hash {
+		return StateAccepted
+	}
+	return StatePending
+}
+
+// install replaces what a block puts into the derived maps and marks what depends on it.
+func (a *application) install(before *Block, form *Form) {
+	id := before.ID
+	a.reindexUsers(before, form)
+	if before.InForce == form {
+		return
+	}
+	a.settleUsers(id)
+	for name, v := range instances(before.InForce) {
+		a.uninstall(name, v)
+	}
+	for name, v := range instances(form) {
+		switch v := v.(type) {
+		case *Upstream:
+			a.w.upstreams.set(name, v)
+			for _, s := range v.Sources {
+				a.w.bySource.add(s.Spec.SourceKey(), name, 1)
+			}
+			a.units[Unit{UnitCluster, name}] = struct{}{}
+			a.units[Unit{UnitAssignment, name}] = struct{}{}
+		case *Gateway:
+			a.w.gateways.set(name, v)
+			a.gatewayUnits(v)
+		}
+	}
+	if id.Kind == KindGateway {
+		a.settleUsers(anyGateway)
+	}
+}
+
+func (a *application) uninstall(name string, v any) {
+	switch v := v.(type) {
+	case *Upstream:
+		a.w.upstreams.del(name)
+		for _, s := range v.Sources {
+			a.w.bySource.add(s.Spec.SourceKey(), name, -1)
+		}
+		a.units[Unit{UnitCluster, name}] = struct{}{}
+		a.units[Unit{UnitAssignment, name}] = struct{}{}
+	case *Gateway:
+		a.w.gateways.del(name)
+		a.gatewayUnits(v)
+	}
+}
+
+func (a *application) gatewayUnits(g *Gateway) {
+	for _, l := range g.Listeners {
+		k := ListenerKey{g.Name, l.Name}
+		a.units[Unit{UnitListener, k.String()}] = struct{}{}
+		a.units[Unit{UnitRoutes, k.String()}] = struct{}{}
+	}
+}
+
+func instances(f *Form) map[string]any {
+	if f == nil {
+		return nil
+	}
+	return f.Value.Instances
+}
+
+// reindexUsers keeps who names whom, for the newest form and the one in force.
+func (a *application) reindexUsers(before *Block, form *Form) {
+	id := before.ID
+	was, will := a.w.names.get(id), targets(before.Newest, form)
+	for t := range was {
+		if !will[t] {
+			a.w.users.add(t, id, -1)
+		}
+	}
+	for t := range will {
+		if !was[t] {
+			a.w.users.add(t, id, 1)
+		}
+	}
+	if len(will) == 0 {
+		a.w.names.del(id)
+	} else if !maps.Equal(was, will) {
+		a.w.names.set(id, will)
+	}
+}
+
+// targets are the written blocks that forms name; a route that names no gateway names anyGateway.
+func targets(forms ...*Form) map[ID]bool {
+	out := map[ID]bool{}
+	for _, f := range forms {
+		if f == nil {
+			continue
+		}
+		for _, ref := range f.Value.Refs {
+			out[ref.ID.Written()] = true
+		}
+		for _, v := range f.Value.Instances {
+			if r, ok := v.(*Route); ok && len(r.Gateways) == 0 {
+				out[anyGateway] = true
+			}
+		}
+	}
+	return out
+}
+
+// retire removes deleted blocks that nothing in force names any more, and says who holds the others.
+func (a *application) retire() {
+	for {
+		var gone []ID
+		for _, id := range slices.SortedFunc(maps.Keys(a.w.deleted.m), CompareID) {
+			held := a.holders(id)
+			b := a.w.blocks.get(id)
+			if len(held) == 0 {
+				gone = append(gone, id)
+			} else if !slices.Equal(held, b.HeldBy) {
+				next := *b
+				next.HeldBy = held
+				a.put(&next)
+			}
+		}
+		if len(gone) == 0 {
+			return
+		}
+		for _, id := range gone {
+			a.remove(a.w.blocks.get(id))
+		}
+		a.settleBlocks()
+		a.settleRoutes()
+	}
+}
+
+func (a *application) holders(id ID) (held []ID) {
+	for user := range a.w.users.m[id] {
+		if b := a.w.blocks.get(user); b != nil && targets(b.InForce)[id] {
+			held = append(held, user)
+		}
+	}
+	slices.SortFunc(held, CompareID)
+	return held
+}
+
+// suggest is " Did you mean …?" for the nearest name, empty where none is near.
+func suggest(name string, from []string) string {
+	best, at := "", 3
+	slices.Sort(from)
+	for _, n := range from {
+		if d := distance(name, n); d < at {
+			best, at = n, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf(" Did you mean %q?", best)
+	}
+	if len(from) > 0 && len(from) <= 5 {
+		return " There is " + strings.Join(from, ", ") + "."
+	}
+	return ""
+}
+
+// distance is the Levenshtein distance of two short names.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		prev := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := prev
+			if a[i] != b[j] {
+				cost++
+			}
+			prev = row[j+1]
+			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

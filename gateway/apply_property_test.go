@@ -1,0 +1,180 @@
+package gateway
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// TestIncrementalEqualsRebuild applies random sequences of changes. After each, the world must equal the one built at
+// once from the same inputs and what is in force, and every unit whose inputs differ must have been named as touched.
+func TestIncrementalEqualsRebuild(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := Input{Documents: map[string]*Document{}, Leaves: map[ID]*string{}, Endpoints: map[SourceKey][]Endpoint{},
+			Quarantine: map[FormRef]*string{}, Drained: map[string]bool{}}
+		w := New(&Rules{})
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			in := drawInput(t, w)
+			merge(&all, in)
+			next, change := Apply(w, in)
+			requireTouched(t, w, next, change)
+			w = next
+			requireRebuild(t, w, all)
+		}
+	})
+}
+
+func drawInput(t *rapid.T, w *World) Input {
+	in := Input{}
+	switch rapid.IntRange(0, 9).Draw(t, "op") {
+	case 0, 1, 2, 3:
+		n := rapid.IntRange(0, 4).Draw(t, "doc")
+		in.Documents = map[string]*Document{fmt.Sprintf("d%d", n): drawDocument(t, n)}
+	case 4, 5:
+		v := rapid.SampledFrom([]string{"5", "50", "200", "x"}).Draw(t, "raw")
+		p := &v
+		if rapid.Bool().Draw(t, "absent") {
+			p = nil
+		}
+		in.Leaves = map[ID]*string{{KindValue, drawName(t, "k", 2)}: p}
+	case 6:
+		in.Endpoints = map[SourceKey][]Endpoint{{"fake", drawName(t, "s", 3)}: {{ID: "e", Address: drawName(t, "10.0.0.", 3), Port: 1}}}
+	case 7:
+		in.Ledger = map[ID]*Form{}
+		for _, b := range w.Blocks() {
+			if b.InForce != nil && rapid.Bool().Draw(t, "ack") {
+				in.Ledger[b.ID] = b.InForce
+			}
+		}
+	case 8:
+		in.Quarantine = map[FormRef]*string{}
+		for _, b := range w.Blocks() {
+			// A block of a document that does not parse now is known from what is in force alone; refused then, it is
+			// known to the replica that saw it before and to no other.
+			if b.InForce != nil && b.Kind != KindLocal && w.broken.get(b.InForce.Written.Document()) == nil && rapid.IntRange(0, 5).Draw(t, "nack") == 0 {
+				said := "no"
+				in.Quarantine[FormRef{b.ID, b.InForce.Hash}] = &said
+			}
+		}
+	case 9:
+		in.Drained = map[string]bool{"10.0.0.1:1": rapid.Bool().Draw(t, "drained")}
+		in.Settled = rapid.Bool().Draw(t, "settled")
+	}
+	return in
+}
+
+func drawName(t *rapid.T, prefix string, n int) string {
+	return fmt.Sprintf("%s%d", prefix, rapid.IntRange(0, n-1).Draw(t, prefix))
+}
+
+func drawDocument(t *rapid.T, n int) *Document {
+	name := fmt.Sprintf("d%d", n)
+	switch rapid.IntRange(0, 9).Draw(t, "kind of document") {
+	case 0:
+		return nil
+	case 1:
+		return &Document{Name: name, Index: uint64(n), Broken: true}
+	}
+	var lines []string
+	for range rapid.IntRange(0, 6).Draw(t, "blocks") {
+		lines = append(lines, drawBlock(t))
+	}
+	return fakeDoc(name, uint64(n), lines...)
+}
+
+func drawBlock(t *rapid.T) string {
+	bad := ""
+	if rapid.IntRange(0, 7).Draw(t, "bad") == 0 {
+		bad = ";bad=1"
+	}
+	value := func() string {
+		return rapid.SampledFrom([]string{"1", "20", "local.l0", "local.l1", "kv.k0", "kv.k1", "local.none"}).Draw(t, "value")
+	}
+	switch rapid.IntRange(0, 8).Draw(t, "block") {
+	case 0:
+		return fmt.Sprintf("gateway.%s listeners=%s;attach=%s%s", drawName(t, "g", 2),
+			rapid.SampledFrom([]string{"http", "http,https"}).Draw(t, "listeners"), rapid.SampledFrom([]string{"", "1"}).Draw(t, "attach"), bad)
+	case 1, 2:
+		return fmt.Sprintf("upstream.%s src=%s%s", drawName(t, "u", 3), drawName(t, "s", 3), bad)
+	case 3:
+		return fmt.Sprintf("policy.%s variant=%s%s", drawName(t, "p", 2), rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(t, "variant"), bad)
+	case 4:
+		return fmt.Sprintf("local.%s v=%s%s", drawName(t, "l", 2), value(), bad)
+	}
+	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), drawName(t, "h", 2),
+		drawName(t, "p", 3), drawName(t, "u", 3), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
+		rapid.SampledFrom([]string{"", "", "g0", "g1"}).Draw(t, "gw"), rapid.SampledFrom([]string{"", "", "t1"}).Draw(t, "tag"), bad)
+}
+
+// merge keeps the inputs as a replica that starts now would be given them.
+func merge(all *Input, in Input) {
+	for n, d := range in.Documents {
+		all.Documents[n] = d
+	}
+	for id, v := range in.Leaves {
+		all.Leaves[id] = v
+	}
+	for k, v := range in.Endpoints {
+		all.Endpoints[k] = v
+	}
+	for k, v := range in.Quarantine {
+		all.Quarantine[k] = v
+	}
+	for k, v := range in.Drained {
+		all.Drained[k] = v
+	}
+	all.Settled = all.Settled || in.Settled
+}
+
+func requireTouched(t *rapid.T, before, after *World, change Change) {
+	touched := map[Unit]bool{}
+	for _, u := range change.Units {
+		touched[u] = true
+	}
+	for _, u := range append(before.AllUnits(), after.AllUnits()...) {
+		if !touched[u] && !reflect.DeepEqual(before.Inputs(u), after.Inputs(u)) {
+			t.Fatalf("inputs of %v changed and it was not named:\n%s", u, cmp.Diff(before.Inputs(u), after.Inputs(u)))
+		}
+	}
+}
+
+func requireRebuild(t *rapid.T, w *World, all Input) {
+	all.Ledger = map[ID]*Form{}
+	for id, f := range w.ledger.m {
+		all.Ledger[id] = f
+	}
+	for _, b := range w.Blocks() {
+		if b.InForce != nil {
+			all.Ledger[b.ID] = b.InForce
+		}
+	}
+	full, _ := Apply(New(&Rules{}), all)
+	if got, want := w.AllUnits(), full.AllUnits(); !reflect.DeepEqual(got, want) {
+		t.Fatalf("units differ, incremental - full +:\n%s\n%s", cmp.Diff(got, want), dump(w, full))
+	}
+	for _, u := range w.AllUnits() {
+		if got, want := w.Inputs(u), full.Inputs(u); !reflect.DeepEqual(got, want) {
+			t.Fatalf("inputs of %v differ, incremental - full +:\n%s\n%s", u, cmp.Diff(got, want), dump(w, full))
+		}
+	}
+}
+
+func dump(worlds ...*World) (out string) {
+	for i, w := range worlds {
+		out += fmt.Sprintf("--- world %d\n", i)
+		for _, b := range w.Blocks() {
+			out += fmt.Sprintf("%s %s", b.ID, b.State)
+			if b.Newest != nil {
+				out += fmt.Sprintf(" newest=%s:%s", b.Newest.Written.Document(), b.Newest.Written.Text())
+			}
+			if b.InForce != nil {
+				out += fmt.Sprintf(" inforce=%s:%s", b.InForce.Written.Document(), b.InForce.Written.Text())
+			}
+			out += fmt.Sprintf(" %v\n", b.Diags)
+		}
+	}
+	return out
+}

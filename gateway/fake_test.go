@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// fakeBlock is a written block of a small test language: "key=value;key=value". A value "local.x" or "kv.x" is read
+// through the scope.
+type fakeBlock struct {
+	id   ID
+	doc  string
+	pos  int
+	text string
+}
+
+func (b fakeBlock) ID() ID           { return b.id }
+func (b fakeBlock) Document() string { return b.doc }
+func (b fakeBlock) Text() string     { return b.text }
+func (b fakeBlock) Range() hcl.Range {
+	return hcl.Range{Filename: b.doc, Start: hcl.Pos{Line: b.pos + 1, Byte: b.pos}, End: hcl.Pos{Line: b.pos + 1, Byte: b.pos + 1}}
+}
+
+func (b fakeBlock) errorf(format string, args ...any) hcl.Diagnostics {
+	at := b.Range()
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Fake error", Detail: fmt.Sprintf(format, args...), Subject: &at}}
+}
+
+func (b fakeBlock) ref(kind, name string) Ref {
+	return Ref{ID: ID{kind, name}, Range: b.Range()}
+}
+
+func (b fakeBlock) fields() map[string]string {
+	out := map[string]string{}
+	for _, kv := range strings.Split(b.text, ";") {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// read resolves a value that names a local or a kv leaf.
+func (b fakeBlock) read(scope Scope, v string) (string, hcl.Diagnostics) {
+	switch {
+	case strings.HasPrefix(v, "local."):
+		got, ok := scope.Get(ID{KindLocal, v[6:]})
+		if !ok {
+			return "", b.errorf("no %s", v)
+		}
+		return got.(string), nil
+	case strings.HasPrefix(v, "kv."):
+		got, ok := scope.Get(ID{KindValue, v[3:]})
+		if !ok {
+			return "10", nil
+		}
+		return got.(string), nil
+	}
+	return v, nil
+}
+
+func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
+	f := b.fields()
+	out := Value{Instances: map[string]any{}}
+	if f["bad"] != "" {
+		return out, b.errorf("bad")
+	}
+	switch b.id.Kind {
+	case KindLocal:
+		v, diags := b.read(scope, f["v"])
+		out.Instances[b.id.Name] = v
+		return out, diags
+	case KindGateway:
+		g := &Gateway{Name: b.id.Name, Attach: f["attach"] != "", Range: b.Range()}
+		for _, l := range strings.Split(f["listeners"], ",") {
+			g.Listeners = append(g.Listeners, &Listener{Name: l, Port: 80})
+		}
+		out.Instances[b.id.Name] = g
+	case KindUpstream:
+		u := &Upstream{Name: b.id.Name, Range: b.Range()}
+		u.Sources = []*Source{{Kind: "fake", Spec: fakeSpec(f["src"])}}
+		out.Instances[b.id.Name] = u
+	case KindPolicy:
+		p := &Policy{Name: b.id.Name, Range: b.Range()}
+		if f["variant"] != "" {
+			p.Variants = []*Variant{{Name: "beta", Subset: &Subset{Tag: f["variant"]}, Matches: []*Match{{Headers: []*ValueMatch{{Name: "x", Present: true}}}}}}
+		}
+		out.Instances[b.id.Name] = p
+	case KindRoute:
+		return b.route(scope, f, out)
+	}
+	return out, nil
+}
+
+func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hcl.Diagnostics) {
+	r := &Route{Name: b.id.Name, Hosts: []string{f["host"]}, Range: b.Range(), Matches: []*Match{{Prefix: f["path"], Range: b.Range()}}}
+	raw, diags := b.read(scope, f["weight"])
+	if diags.HasErrors() {
+		return out, diags
+	}
+	weight, err := strconv.Atoi(raw)
+	if err != nil || weight > 100 {
+		return out, b.errorf("weight %q", raw)
+	}
+	up := b.ref(KindUpstream, f["up"])
+	r.To = []*Destination{{Upstream: up, Weight: &weight}}
+	out.Refs = append(out.Refs, up)
+	if f["tag"] != "" {
+		r.To[0].Subset = &Subset{Tag: f["tag"]}
+	}
+	if f["gw"] != "" {
+		r.Gateways = []Ref{b.ref(KindGateway, f["gw"])}
+		out.Refs = append(out.Refs, r.Gateways[0])
+	}
+	if f["policy"] != "" {
+		r.Policies = []Ref{b.ref(KindPolicy, f["policy"])}
+		out.Refs = append(out.Refs, r.Policies[0])
+	}
+	out.Instances[b.id.Name] = r
+	return out, nil
+}
+
+type fakeSpec string
+
+func (s fakeSpec) SourceKey() SourceKey { return SourceKey{"fake", string(s)} }
+
+// fakeDoc makes a document of "kind.name key=value;…" lines.
+func fakeDoc(name string, index uint64, lines ...string) *Document {
+	d := &Document{Name: name, Index: index}
+	for i, line := range lines {
+		head, text, _ := strings.Cut(line, " ")
+		kind, n, _ := strings.Cut(head, ".")
+		d.Blocks = append(d.Blocks, fakeBlock{id: ID{kind, n}, doc: name, pos: i * 100, text: text})
+	}
+	return d
+}

@@ -1,0 +1,206 @@
+package gateway
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Rules is what the merge knows of features; it comes from the ordered list of features and never changes.
+type Rules struct {
+	Features []FeatureRule // in filter order
+}
+
+// World is the merged state: documents, endpoints, accepted forms. It is immutable and safe to read from anywhere;
+// Apply makes the next one. Make the first with New.
+type World struct {
+	rules *Rules
+
+	// Inputs, as last given.
+	docs       cow[string, *Document] // the last good version of each document
+	broken     cow[string, *Document] // documents whose newest version does not parse
+	leaves     cow[ID, *string]       // raw values that were read or written
+	rejected   cow[ID, *BadValue]     // values that make a reader invalid
+	sources    cow[SourceKey, []Endpoint]
+	ledger     cow[ID, *Form] // last accepted form of each block, and of each value
+	quarantine cow[FormRef, string]
+	drained    cow[string, bool]
+	settled    bool // the start-up grace is over
+
+	// Derived.
+	blocks    cow[ID, *Block]
+	defs      cow[ID, []definition]      // documents that define a block, the winner first
+	readers   counts[ID, ID]             // leaf or local → blocks whose newest form read it
+	users     counts[ID, ID]             // block → blocks that name it, in their newest form or the one in force
+	names     cow[ID, map[ID]bool]       // the reverse of users
+	deleted   cow[ID, bool]              // retired blocks
+	claimants counts[string, ID]         // host and match → routes that want it, in their newest form or the one in force
+	tables    cow[Unit, []*TableRoute]   // host units, in deciding order
+	uses      counts[string, string]     // upstream → gateways whose routes use it
+	subsets   counts[string, SubsetKeys] // upstream → selectors that its destinations use
+	bySource  counts[SourceKey, string]  // listing → upstreams that it feeds
+	gateways  cow[string, *Gateway]      // instances in force
+	upstreams cow[string, *Upstream]     // instances in force
+}
+
+// definition is one place where a block is written.
+type definition struct {
+	doc   *Document
+	block Written
+}
+
+// BadValue says why a value is not in force.
+type BadValue struct {
+	Key   string // below values/
+	Diags hcl.Diagnostics
+}
+
+// New returns the empty world.
+func New(rules *Rules) *World { return &World{rules: rules} }
+
+// begin returns a copy that shares everything until it is written to.
+func (w *World) begin() *World {
+	n := *w
+	n.docs.mine, n.broken.mine, n.leaves.mine, n.rejected.mine = false, false, false, false
+	n.sources.mine, n.ledger.mine, n.quarantine.mine, n.drained.mine = false, false, false, false
+	n.blocks.mine, n.defs.mine, n.tables.mine, n.gateways.mine, n.upstreams.mine = false, false, false, false, false
+	n.names.mine, n.deleted.mine = false, false
+	n.readers.share()
+	n.users.share()
+	n.claimants.share()
+	n.uses.share()
+	n.subsets.share()
+	n.bySource.share()
+	return &n
+}
+
+// State says what became of a written block.
+type State string
+
+// The states of a block.
+const (
+	StatePending  State = "pending"  // in force, not yet acknowledged by every Envoy of its gateways
+	StateAccepted State = "accepted" // in force and acknowledged
+	StateRejected State = "rejected" // its newest form is invalid; the last good one, if any, is in force
+	StateRetired  State = "retired"  // deleted, and kept because blocks in force name it
+)
+
+// Block is one written block: what was written last, what is in force, and why they differ. It is immutable.
+type Block struct {
+	ID
+	State   State
+	Newest  *Form           // the newest written form; nil when deleted, or when it could not be evaluated at all
+	InForce *Form           // what is translated; nil when absent
+	Diags   hcl.Diagnostics // errors and warnings of the newest form
+	HeldBy  []ID            // of a retired block: who names it
+
+	own   hcl.Diagnostics // of evaluation alone, before references and claims
+	flat  *flat           // of a route: what it puts into tables
+	wants []string        // of a route: claims of its newest form and the one in force
+}
+
+// Block returns a block by its ID; nil where there is none.
+func (w *World) Block(id ID) *Block { return w.blocks.get(id) }
+
+// Blocks lists all blocks, sorted by ID.
+func (w *World) Blocks() []*Block {
+	out := slices.Collect(maps.Values(w.blocks.m))
+	slices.SortFunc(out, func(a, b *Block) int { return CompareID(a.ID, b.ID) })
+	return out
+}
+
+// Documents lists the documents by name: the newest version, which may be broken.
+func (w *World) Documents() map[string]*Document {
+	out := maps.Clone(w.docs.m)
+	if out == nil {
+		out = map[string]*Document{}
+	}
+	maps.Copy(out, w.broken.m)
+	return out
+}
+
+// Gateway returns a gateway in force; nil where there is none.
+func (w *World) Gateway(name string) *Gateway { return w.gateways.get(name) }
+
+// Gateways lists the gateways in force by name.
+func (w *World) Gateways() []*Gateway { return sortedValues(w.gateways.m) }
+
+// Upstream returns an upstream in force; nil where there is none.
+func (w *World) Upstream(name string) *Upstream { return w.upstreams.get(name) }
+
+// Upstreams lists the upstreams in force by name.
+func (w *World) Upstreams() []*Upstream { return sortedValues(w.upstreams.m) }
+
+// Table returns the routes of one host of a listener in deciding order.
+func (w *World) Table(k ListenerKey, host string) []*TableRoute {
+	return w.tables.get(HostUnit(k, host))
+}
+
+// Sources lists what the upstreams in force ask for.
+func (w *World) Sources() map[SourceKey]*Source {
+	out := map[SourceKey]*Source{}
+	for _, u := range w.upstreams.m {
+		for _, s := range u.Sources {
+			out[s.Spec.SourceKey()] = s
+		}
+	}
+	return out
+}
+
+// Endpoints returns what a source last reported; ok is false while it has never answered.
+func (w *World) Endpoints(k SourceKey) (list []Endpoint, ok bool) {
+	list, ok = w.sources.m[k]
+	return list, ok
+}
+
+// BadValues lists the values that are not in force, sorted by key.
+func (w *World) BadValues() []*BadValue { return sortedValues(w.rejected.m) }
+
+// Leaves lists the values, variables and files that some block read, with what is in force; nil is absent.
+func (w *World) Leaves() map[ID]*string {
+	out := map[ID]*string{}
+	for id := range w.readers.m {
+		if id.Kind != KindLocal {
+			out[id] = w.leaf(id)
+		}
+	}
+	return out
+}
+
+// Accepted returns the last accepted form of a block or value, as the ledger has it; nil where there is none.
+func (w *World) Accepted(id ID) *Form { return w.ledger.get(id) }
+
+// UsersOf lists the blocks that name id, sorted.
+func (w *World) UsersOf(id ID) []ID {
+	out := slices.Collect(maps.Keys(w.users.m[id]))
+	slices.SortFunc(out, CompareID)
+	return out
+}
+
+type named interface{ comparable }
+
+func sortedValues[K named, V any](m map[K]*V) []*V {
+	keys := slices.Collect(maps.Keys(m))
+	slices.SortFunc(keys, func(a, b K) int { return compareAny(a, b) })
+	out := make([]*V, 0, len(keys))
+	for _, k := range keys {
+		out = append(out, m[k])
+	}
+	return out
+}
+
+func compareAny(a, b any) int {
+	switch a := a.(type) {
+	case string:
+		switch b := b.(string); {
+		case a < b:
+			return -1
+		case a > b:
+			return 1
+		}
+	case ID:
+		return CompareID(a, b.(ID))
+	}
+	return 0
+}
