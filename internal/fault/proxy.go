@@ -14,6 +14,7 @@ import (
 // Mode is what a Proxy does with connections, those that are open and those that come.
 type Mode uint8
 
+// The modes. A new proxy passes.
 const (
 	Pass    Mode = iota // bytes go through
 	Cut                 // open connections are reset, new ones are closed as soon as they come

@@ -3,6 +3,7 @@ package testenv
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -125,10 +126,17 @@ func (e *Envoy) WaitReady(t testing.TB) {
 func (e *Envoy) alive() error {
 	select {
 	case <-e.done:
-		return fmt.Errorf("envoy ended: %v\n%s", e.err, e.log.Tail(4<<10))
+		return fmt.Errorf("envoy ended: %w\n%s", e.ending(), e.log.Tail(4<<10))
 	default:
 		return nil
 	}
+}
+
+func (e *Envoy) ending() error {
+	if e.err == nil {
+		return errors.New("exit code 0")
+	}
+	return e.err
 }
 
 func (e *Envoy) awaitAdmin(t testing.TB, path string) (address string) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -146,9 +147,7 @@ func (l *Loader) request(client *http.Client) error {
 	if err != nil {
 		return err
 	}
-	for name, values := range l.o.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, l.o.Header)
 	if l.o.Host != "" {
 		req.Host = l.o.Host
 	}

