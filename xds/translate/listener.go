@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"strings"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -77,7 +78,7 @@ func (t *Translator) connectionManager(name string) (*hcmv3.HttpConnectionManage
 		return nil, err
 	}
 	return &hcmv3.HttpConnectionManager{
-		StatPrefix: name,
+		StatPrefix: strings.ReplaceAll(name, ".", "_"), // a dot would part it in the names of metrics
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
 			RouteConfigName: name,
 			ConfigSource:    ads(0),

@@ -17,8 +17,8 @@ func match(m *gateway.Match, p path) (*routev3.RouteMatch, error) {
 	switch {
 	case p.kind == pathExact:
 		out.PathSpecifier = &routev3.RouteMatch_Path{Path: p.text}
-	case p.kind == pathPrefix && p.text == "/":
-		out.PathSpecifier = &routev3.RouteMatch_Prefix{Prefix: "/"}
+	case p.kind == pathBelow:
+		out.PathSpecifier = &routev3.RouteMatch_Prefix{Prefix: p.text}
 	case p.kind == pathPrefix:
 		out.PathSpecifier = &routev3.RouteMatch_PathSeparatedPrefix{PathSeparatedPrefix: p.text}
 	default:

@@ -11,105 +11,68 @@ import (
 type pathKind uint8
 
 const (
-	pathExact    pathKind = iota + 1
-	pathPrefix            // by whole segments
-	pathTemplate          // compiled to a regular expression
-	pathRegex
+	pathExact  pathKind = iota + 1
+	pathPrefix          // by whole segments
+	pathBelow           // a prefix that ends in a slash: only what is below it
+	pathRegex           // a template or a regular expression
 )
 
 // path is a match's condition on the path, parsed.
 type path struct {
 	kind    pathKind
-	text    string         // exact path; prefix without a final slash, but for "/"
+	text    string         // exact path or prefix
 	regex   string         // template or regular expression, for the whole path
 	vars    map[string]int // variables, and the group that captures each
 	literal string         // what every matching path begins with; empty for a regular expression that says nothing
 }
 
-// parsePath reads the path condition of a match. A template becomes a regular expression whose variables each take one
-// segment that is not empty: any byte but a slash, which Envoy's own template matcher does not offer, and any number of
-// variables, also within a segment. {name=**} takes the rest of the path, which may be empty.
+// parsePath reads the path condition of a match. A template becomes a regular expression: Envoy's own template matcher
+// takes five variables at most and no "=" in a segment, and costs more time and memory.
 func parsePath(m *gateway.Match) (path, error) {
-	switch {
-	case m.Path != "" && strings.ContainsAny(m.Path, "{}"):
-		return parseTemplate(m.Path)
-	case m.Path != "":
+	switch m.PathKind() {
+	case gateway.PathExact:
 		return path{kind: pathExact, text: m.Path, literal: m.Path}, nil
-	case m.Regex != "":
+	case gateway.PathTemplate:
+		return parseTemplate(m.Path)
+	case gateway.PathRegex:
 		return parseRegex(m.Regex)
-	case m.Function.ID != gateway.ID{}:
-		return path{}, fmt.Errorf("the match names %s, which was not resolved", m.Function.ID)
+	case gateway.PathPrefix:
+		text := m.Prefix
+		if text == "" {
+			text = "/"
+		}
+		if strings.HasSuffix(text, "/") {
+			return path{kind: pathBelow, text: text, literal: text}, nil
+		}
+		return path{kind: pathPrefix, text: text, literal: text}, nil
 	}
-	text := strings.TrimRight(m.Prefix, "/")
-	if text == "" {
-		text = "/"
-	}
-	return path{kind: pathPrefix, text: text, literal: text}, nil
+	return path{}, fmt.Errorf("the match names %s, which was not resolved", m.Function.ID)
 }
 
 func parseTemplate(template string) (path, error) {
-	p := path{kind: pathTemplate, vars: map[string]int{}}
-	var re strings.Builder
-	parts, err := splitTemplate(template)
+	parts, err := gateway.ParsePathTemplate(template)
 	if err != nil {
 		return path{}, err
 	}
+	p := path{kind: pathRegex, vars: map[string]int{}}
+	var re strings.Builder
 	for i, part := range parts {
 		switch {
-		case part.name == "":
-			re.WriteString(regexp.QuoteMeta(part.text))
+		case part.Literal != "":
+			re.WriteString(regexp.QuoteMeta(part.Literal))
 			if i == 0 {
-				p.literal = part.text
+				p.literal = part.Literal
 			}
 			continue
-		case p.vars[part.name] != 0:
-			return path{}, fmt.Errorf("path template %q has two variables %q", template, part.name)
-		case part.rest && i != len(parts)-1:
-			return path{}, fmt.Errorf("path template %q goes on after {%s=**}", template, part.name)
-		case part.rest:
+		case part.Rest:
 			re.WriteString("(.*)")
 		default:
 			re.WriteString("([^/]+)")
 		}
-		p.vars[part.name] = len(p.vars) + 1
+		p.vars[part.Name] = len(p.vars) + 1
 	}
 	p.regex = re.String()
 	return p, nil
-}
-
-// templatePart is literal text, or a variable.
-type templatePart struct {
-	text string
-	name string
-	rest bool // {name=**}
-}
-
-// splitTemplate parts a template into literal text and variables.
-func splitTemplate(template string) ([]templatePart, error) {
-	var parts []templatePart
-	for rest := template; rest != ""; {
-		open := strings.IndexAny(rest, "{}")
-		if open < 0 {
-			return append(parts, templatePart{text: rest}), nil
-		}
-		if rest[open] == '}' {
-			return nil, fmt.Errorf("path template %q closes a variable that it does not open", template)
-		}
-		if open > 0 {
-			parts = append(parts, templatePart{text: rest[:open]})
-		}
-		end := strings.IndexAny(rest[open+1:], "{}")
-		if end < 0 || rest[open+1+end] == '{' {
-			return nil, fmt.Errorf("path template %q opens a variable that it does not close", template)
-		}
-		name, glob, found := strings.Cut(rest[open+1:open+1+end], "=")
-		if name == "" || found && glob != "**" && glob != "*" {
-			return nil, fmt.Errorf("path template %q: a variable is {name} or {name=**}", template)
-		}
-		parts = append(parts, templatePart{name: name, rest: glob == "**"})
-		rest = rest[open+1+end+1:]
-	}
-	return parts, nil
 }
 
 // parseRegex keeps the expression as it is; its named groups are variables.

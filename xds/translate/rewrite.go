@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"github.com/sluice-gateway/sluice/gateway"
 )
 
 // rewrite is a change of the path: one of a constant that replaces what the match took, and an expression over the
@@ -24,14 +26,14 @@ func (p path) rewrite(whole string, prefix *string) (rewrite, error) {
 		return p.rewriteWhole(whole)
 	case prefix == nil:
 		return rewrite{}, nil
-	case p.kind != pathPrefix:
+	case p.kind != pathPrefix && p.kind != pathBelow:
 		return p.rewriteWhole(rooted(*prefix))
 	}
 	to := strings.TrimRight(rooted(*prefix), "/")
 	switch {
-	case p.text == "/" && to == "":
+	case p.kind == pathBelow && p.text == to+"/":
 		return rewrite{}, nil
-	case p.text == "/":
+	case p.kind == pathBelow:
 		return rewrite{prefix: to + "/"}, nil
 	case to == "":
 		return substitute("^"+regexp.QuoteMeta(p.text)+"/?", "/"), nil
@@ -47,23 +49,23 @@ func rooted(s string) string {
 }
 
 func (p path) rewriteWhole(template string) (rewrite, error) {
-	parts, err := splitTemplate(template)
+	parts, err := gateway.ParsePathTemplate(template)
 	if err != nil {
 		return rewrite{}, err
 	}
 	var sub strings.Builder
 	constant := true
 	for _, part := range parts {
-		if part.name == "" {
-			sub.WriteString(strings.ReplaceAll(part.text, `\`, `\\`))
+		if part.Literal != "" {
+			sub.WriteString(strings.ReplaceAll(part.Literal, `\`, `\\`))
 			continue
 		}
-		group := p.vars[part.name]
+		group := p.vars[part.Name]
 		if group == 0 {
-			return rewrite{}, fmt.Errorf("path %q uses variable %q, which the match does not have", template, part.name)
+			return rewrite{}, fmt.Errorf("path %q uses variable %q, which the match does not have", template, part.Name)
 		}
 		if group > 9 {
-			return rewrite{}, fmt.Errorf("path %q uses variable %q: of a match, the first nine can be used", template, part.name)
+			return rewrite{}, fmt.Errorf("path %q uses variable %q: of a match, the first nine can be used", template, part.Name)
 		}
 		constant = false
 		sub.WriteString(`\` + strconv.Itoa(group))

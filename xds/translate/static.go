@@ -1,0 +1,92 @@
+package translate
+
+import (
+	"fmt"
+	"strings"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// StaticBootstrap is a bootstrap that holds all the resources itself: listeners with their routes and hosts, clusters
+// with their endpoints. Envoy serves from it, or judges it with --mode validate, without a control plane. The resources
+// are not changed. Hosts and assignments whose listener or cluster is not among the resources are left out; references
+// to missing clusters are not judged.
+func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
+	static := &bootstrapv3.Bootstrap_StaticResources{}
+	tables := map[string]*routev3.RouteConfiguration{}
+	hosts := map[string][]*routev3.VirtualHost{}
+	assignments := map[string]*endpointv3.ClusterLoadAssignment{}
+	for _, r := range resources {
+		switch m := r.Message.(type) {
+		case *routev3.RouteConfiguration:
+			tables[m.Name] = m
+		case *routev3.VirtualHost:
+			listener, _, _ := strings.Cut(m.Name, "/")
+			hosts[listener] = append(hosts[listener], m)
+		case *endpointv3.ClusterLoadAssignment:
+			assignments[m.ClusterName] = m
+		}
+	}
+	for _, r := range resources {
+		switch m := r.Message.(type) {
+		case *listenerv3.Listener:
+			l, err := inlineRoutes(m, tables[m.Name], hosts[m.Name])
+			if err != nil {
+				return nil, fmt.Errorf("listener %s: %w", m.Name, err)
+			}
+			static.Listeners = append(static.Listeners, l)
+		case *clusterv3.Cluster:
+			static.Clusters = append(static.Clusters, inlineEndpoints(m, assignments[m.Name]))
+		}
+	}
+	return &bootstrapv3.Bootstrap{StaticResources: static}, nil
+}
+
+// inlineRoutes is a copy of the listener that holds its hosts.
+func inlineRoutes(l *listenerv3.Listener, table *routev3.RouteConfiguration, hosts []*routev3.VirtualHost) (*listenerv3.Listener, error) {
+	out := proto.CloneOf(l)
+	routes := &routev3.RouteConfiguration{Name: l.Name}
+	if table != nil {
+		routes = proto.CloneOf(table)
+	}
+	routes.Vhds = nil
+	routes.VirtualHosts = hosts
+	routes.ValidateClusters = wrapperspb.Bool(false)
+	for _, chain := range out.FilterChains {
+		for _, f := range chain.Filters {
+			if f.Name != hcmFilter {
+				continue
+			}
+			manager := &hcmv3.HttpConnectionManager{}
+			if err := f.GetTypedConfig().UnmarshalTo(manager); err != nil {
+				return nil, fmt.Errorf("read its connection manager: %w", err)
+			}
+			manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+			config, err := pack(manager)
+			if err != nil {
+				return nil, err
+			}
+			f.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: config}
+		}
+	}
+	return out, nil
+}
+
+// inlineEndpoints is a copy of the cluster that holds its endpoints.
+func inlineEndpoints(c *clusterv3.Cluster, a *endpointv3.ClusterLoadAssignment) *clusterv3.Cluster {
+	out := proto.CloneOf(c)
+	out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+	out.EdsClusterConfig = nil
+	out.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name}
+	if a != nil {
+		out.LoadAssignment = proto.CloneOf(a)
+	}
+	return out
+}
