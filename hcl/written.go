@@ -1,0 +1,136 @@
+package hcl
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+
+	hclv2 "github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// written is a block, or one attribute of a locals block, as it stands in its document. It never changes.
+type written struct {
+	id     gateway.ID
+	origin Origin
+	header hclv2.Range
+	text   string
+	schema *Schema
+	block  *hclsyntax.Block // nil for a local
+	top    *topEntry
+	attr   *hclsyntax.Attribute // of a local
+	uses   uses
+	static hclv2.Diagnostics // what was seen when the document was parsed
+}
+
+var _ gateway.Written = (*written)(nil)
+
+// ID names the block.
+func (w *written) ID() gateway.ID { return w.id }
+
+// Document is the name of the document.
+func (w *written) Document() string { return w.origin.Name }
+
+// Range is the place of the block's header.
+func (w *written) Range() hclv2.Range { return w.header }
+
+// Text is the block's own bytes.
+func (w *written) Text() string { return w.text }
+
+// Eval decodes the block. All diagnostics come at once, in the order of the document.
+func (w *written) Eval(scope gateway.Scope) (gateway.Value, hclv2.Diagnostics) {
+	d := newDecoder(w, scope)
+	value := gateway.Value{Instances: map[string]any{}}
+	if w.attr != nil {
+		if l := d.local(w.attr); l != nil {
+			value.Instances[w.id.Name] = l
+		}
+	} else {
+		d.instances(&value)
+	}
+	value.Refs = d.refs
+	return value, Dedup(append(d.diags, w.static...))
+}
+
+// instances decodes a plain block once, and a block with for_each once a key.
+func (d *decoder) instances(value *gateway.Value) {
+	w := d.w
+	attr := w.block.Body.Attributes["for_each"]
+	if attr == nil || !w.top.forEach {
+		if v := d.instance(d.ctx, w.id.Name); v != nil {
+			value.Instances[w.id.Name] = v
+		}
+		return
+	}
+	items, ok := d.forEach(attr, d.ctx)
+	if !ok {
+		return
+	}
+	for _, item := range items {
+		ctx := d.ctx.NewChild()
+		ctx.Variables = map[string]cty.Value{
+			"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(item.key), "value": item.value}),
+		}
+		name := instanceName(w.id.Name, item.key)
+		if v := d.instance(ctx, name); v != nil {
+			value.Instances[name] = v
+		}
+	}
+}
+
+func instanceName(name, key string) string { return name + "[" + strconv.Quote(key) + "]" }
+
+func (d *decoder) instance(ctx *hclv2.EvalContext, name string) any {
+	w := d.w
+	v := reflect.New(w.top.typ)
+	b := node{block: w.block, labels: []string{name}, ctx: ctx, top: w.top.forEach}
+	ok := d.structBlock(b, w.top.plan, v.Elem())
+	if !ok && d.failed() {
+		return v.Interface()
+	}
+	return v.Interface()
+}
+
+type forEachItem struct {
+	key   string
+	value cty.Value
+}
+
+// forEach evaluates what a block or a dynamic block is repeated over.
+func (d *decoder) forEach(attr *hclsyntax.Attribute, ctx *hclv2.EvalContext) ([]forEachItem, bool) {
+	v, ok := d.value(attr.Expr, ctx, "for_each")
+	if !ok {
+		return nil, false
+	}
+	t := v.Type()
+	fail := func(detail string) ([]forEachItem, bool) {
+		d.error(attr.Expr.Range(), "Invalid for_each argument", detail)
+		return nil, false
+	}
+	switch {
+	case v.IsNull():
+		return fail("The value is null. Give a map, an object or a set of strings; an empty one makes no block.")
+	case t.IsMapType() || t.IsObjectType():
+	case t.IsSetType() && (t.ElementType() == cty.String || v.LengthInt() == 0):
+	default:
+		return fail(fmt.Sprintf("The value is %s. Give a map, an object or a set of strings; toset() makes a set of a list.", friendly(t)))
+	}
+	if n := v.LengthInt(); n > maxInstances {
+		return fail(fmt.Sprintf("The value has %d elements; %d are allowed.", n, maxInstances))
+	}
+	items := make([]forEachItem, 0, v.LengthInt())
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		if t.IsSetType() {
+			k = e
+		}
+		if k.IsNull() || !k.IsKnown() {
+			return fail("A key is null.")
+		}
+		items = append(items, forEachItem{k.AsString(), e})
+	}
+	return items, true
+}
