@@ -261,6 +261,9 @@ func (a *application) state(b *Block) State {
 	case b.InForce == nil || b.InForce.Hash != b.Newest.Hash || !usable(b.Diags):
 		return StateRejected
 	}
+	if b.Kind == KindLocal {
+		return StateAccepted // it becomes nothing that an Envoy could refuse; its readers do
+	}
 	if f := a.w.ledger.get(b.ID); f != nil && f.Hash == b.InForce.Hash {
 		return StateAccepted
 	}

@@ -69,7 +69,9 @@ func (a *application) takeLedger(in Input) {
 		} else {
 			a.w.ledger.set(id, f)
 		}
-		a.reconsider(id)
+		if !a.accepted(id, f) {
+			a.reconsider(id)
+		}
 	}
 	for ref, said := range in.Quarantine {
 		if said == nil {
@@ -79,6 +81,20 @@ func (a *application) takeLedger(in Input) {
 		}
 		a.reconsider(ref.ID)
 	}
+}
+
+// accepted handles the common news of the ledger: what is in force was acknowledged everywhere.
+func (a *application) accepted(id ID, f *Form) bool {
+	b := a.w.blocks.get(id)
+	if b == nil || f == nil || b.InForce == nil || b.InForce.Hash != f.Hash || len(a.w.defs.get(id)) > 1 {
+		return false
+	}
+	if b.State == StatePending {
+		next := *b
+		next.State = StateAccepted
+		a.put(&next)
+	}
+	return true
 }
 
 // reconsider settles a block anew, whose last good form may have changed; with several definitions, that decides which
@@ -155,7 +171,7 @@ func (d *Document) defines(id ID) bool {
 func (a *application) fromLedger(broken *Document) *Document {
 	doc := &Document{Name: broken.Name, Index: broken.Index, Modify: broken.Modify}
 	for _, f := range a.w.ledger.m {
-		if f.Written != nil && f.Written.Document() == broken.Name {
+		if f.Written != nil && f.Written.Document() == broken.Name && !f.Detached {
 			doc.Blocks = append(doc.Blocks, f.Written)
 		}
 	}

@@ -148,7 +148,9 @@ func requireRebuild(t *rapid.T, w *World, all Input) {
 	}
 	for _, b := range w.Blocks() {
 		if b.InForce != nil {
-			all.Ledger[b.ID] = b.InForce
+			f := *b.InForce
+			f.Detached = w.Detached(b.ID)
+			all.Ledger[b.ID] = &f
 		}
 	}
 	full, _ := Apply(New(&Rules{}), all)

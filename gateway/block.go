@@ -7,6 +7,7 @@ type Document struct {
 	Name   string          // a path, or consul:KEY
 	Index  uint64          // CreateIndex of a KV value; 0 for a file. Decides between two new claims
 	Modify uint64          // ModifyIndex of a KV value; 0 for a file
+	Text   string          // as it was written
 	Blocks []Written       // in the order of the document
 	Diags  hcl.Diagnostics // what parsing found
 	Broken bool            // it did not parse: its last good blocks stay
@@ -48,5 +49,9 @@ type Form struct {
 	Written Written
 	Value   Value
 	Reads   map[ID]any // leaves and locals that Eval read; a nil value was absent
-	Hash    string     // of document, text and reads: the identity of the form in ledger and quarantine
+	Hash    string     // of text and reads: the identity of the form in ledger and quarantine
+
+	// Detached says, of a form in the ledger, that its document does not hold the block any more: it is served for
+	// want of a better one, or because others name it.
+	Detached bool
 }

@@ -171,6 +171,16 @@ func (w *World) Leaves() map[ID]*string {
 // Accepted returns the last accepted form of a block or value, as the ledger has it; nil where there is none.
 func (w *World) Accepted(id ID) *Form { return w.ledger.get(id) }
 
+// Detached says that the document of a block's form in force does not hold the block any more.
+func (w *World) Detached(id ID) bool {
+	b := w.blocks.get(id)
+	if b == nil || b.InForce == nil {
+		return false
+	}
+	doc := w.docs.get(b.InForce.Written.Document())
+	return doc == nil || !doc.defines(id)
+}
+
 // UsersOf lists the blocks that name id, sorted.
 func (w *World) UsersOf(id ID) []ID {
 	out := slices.Collect(maps.Keys(w.users.m[id]))
