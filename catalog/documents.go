@@ -42,6 +42,8 @@ type Pair struct {
 	CreateIndex uint64
 	ModifyIndex uint64
 	Session     string // that holds it as a lock; usually empty
+
+	applied bool // written under a hold
 }
 
 func samePair(a, b Pair) bool {
@@ -53,6 +55,7 @@ func samePair(a, b Pair) bool {
 type Change struct {
 	Set      []Pair   // new or changed, sorted by key
 	Deleted  []string // keys, sorted
+	Held     []string // keys of an apply that is under way, sorted: nothing is said of them until it has ended
 	Complete bool     // everything that Consul had at the start has been said; true from then on
 }
 
@@ -63,10 +66,13 @@ type DocChange = Change
 // first with everything and then with what differs; alive, which may be nil, whenever Consul answered and nothing had
 // changed. Values are passed through: a key that ends in "/" (a folder made by hand) is left out, nothing else.
 //
+// While an apply is under way (PREFIX/hold), the keys that it names keep what was last said of them; all of them change
+// in one call when it has ended. A replica that starts meanwhile finds them in Held and nowhere else.
+//
 // The first answer is one consistent read. From then on each first-level folder and each document beside them has a
 // watch of its own, so that a change costs what its folder costs.
 func (c *Client) Documents(ctx context.Context, update func(DocChange), alive func()) error {
-	d := &documents{c: c, update: update, alive: alive, units: map[string]context.CancelFunc{}}
+	d := &documents{c: c, out: newWithhold(c, routesDir, update), alive: alive, units: map[string]context.CancelFunc{}}
 	pairs, index, err := d.first(ctx)
 	if err != nil {
 		return err
@@ -76,10 +82,9 @@ func (c *Client) Documents(ctx context.Context, update func(DocChange), alive fu
 
 // documents owns the watches below routes/.
 type documents struct {
-	c      *Client
-	alive  func()
-	mu     sync.Mutex // update is called under it
-	update func(DocChange)
+	c     *Client
+	alive func()
+	out   *withhold
 
 	// units are the watches by what they watch: a folder ("team-a/") or one document beside the folders ("shop.hcl").
 	// run owns the map; wg counts the goroutines.
@@ -96,10 +101,10 @@ type unitEvent struct {
 
 // first reads everything once, with the patience of a watch.
 func (d *documents) first(ctx context.Context) (pairs map[string]Pair, index uint64, err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	once, cancel := context.WithCancel(ctx)
 	defer cancel()
 	got := false
-	err = follow(ctx, d.c, listing[Pair]{
+	err = follow(once, d.c, listing[Pair]{
 		name: "kv " + routesDir, rule: d.c.rule("key_prefix", routesDir, "read"), same: samePair,
 		read: func(o *api.QueryOptions) (map[string]Pair, *api.QueryMeta, error) {
 			rows, meta, err := d.c.list(routesDir, o)
@@ -119,14 +124,9 @@ func (d *documents) first(ctx context.Context) (pairs map[string]Pair, index uin
 		return nil, 0, err
 	}
 	set := slices.SortedFunc(maps.Values(pairs), func(a, b Pair) int { return strings.Compare(a.Key, b.Key) })
-	d.say(DocChange{Set: set, Complete: true})
+	d.out.begin(ctx)
+	d.out.say(ctx, DocChange{Set: set, Complete: true})
 	return pairs, index, nil
-}
-
-func (d *documents) say(ch DocChange) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.update(ch)
 }
 
 // run starts a unit for everything below the root, keeps the list of units current, and waits for all of them.
@@ -143,6 +143,7 @@ func (d *documents) run(ctx context.Context, pairs map[string]Pair, index uint64
 	for u, known := range byUnit {
 		d.start(ctx, u, known, events)
 	}
+	d.wg.Go(func() { _ = d.out.run(ctx) })
 	d.wg.Go(func() { _ = d.root(ctx, byUnit, index, events) }) // ends with ctx alone
 	names, empty := map[string]bool{}, map[string]bool{}
 	for u := range byUnit {
@@ -214,7 +215,7 @@ func (d *documents) start(ctx context.Context, unit string, known map[string]Pai
 	}
 	l.changed = func(now map[string]Pair, ch offered) {
 		if ch.changed() {
-			d.say(delta(now, ch))
+			d.out.say(ctx, delta(now, ch))
 		}
 		select {
 		case events <- unitEvent{unit: unit, empty: len(now) == 0}:
@@ -279,7 +280,7 @@ func (c *Client) listBelow(dir, sub string, o *api.QueryOptions) (map[string]Pai
 }
 
 func (c *Client) pair(dir string, kv *api.KVPair) Pair {
-	return Pair{Key: strings.TrimPrefix(kv.Key, c.key(dir)), Value: kv.Value, CreateIndex: kv.CreateIndex, ModifyIndex: kv.ModifyIndex, Session: kv.Session}
+	return Pair{Key: strings.TrimPrefix(kv.Key, c.key(dir)), Value: kv.Value, CreateIndex: kv.CreateIndex, ModifyIndex: kv.ModifyIndex, Session: kv.Session, applied: kv.Flags == applyFlag}
 }
 
 // get reads one key as a list of one or none.

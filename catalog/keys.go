@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -43,9 +44,14 @@ func (c *Client) watchPairs(ctx context.Context, name string, read func(*api.Que
 // The watches below behave as Documents does: update is called by one goroutine, first with everything and then with
 // what differs; alive may be nil; they return when ctx ends, with its error.
 
-// Values watches PREFIX/values/, what kv("KEY") reads.
+// Values watches PREFIX/values/, what kv("KEY") reads. It minds an apply that is under way as Documents does.
 func (c *Client) Values(ctx context.Context, update func(Change), alive func()) error {
-	return c.watchDir(ctx, valuesDir, update, alive)
+	h := newWithhold(c, valuesDir, update)
+	h.begin(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = h.run(ctx) }) // ends with ctx alone
+	defer wg.Wait()
+	return c.watchDir(ctx, valuesDir, func(ch Change) { h.say(ctx, ch) }, alive)
 }
 
 // Quarantine watches PREFIX/quarantine/, keyed BLOCK@HASH: forms that an Envoy refused.
