@@ -130,9 +130,19 @@ func TestEnvoyTwoTablesOnOneStream(t *testing.T) {
 
 	p.publish(store.Change{Remove: []store.Key{key(lds, "edge.admin"), key(rds, "edge.admin"), key(vhds, "edge.admin/c.test")}})
 	eventually(t, "end of the listener", func() bool { return !strings.Contains(e.get("/listeners"), "edge.admin") })
+	eventually(t, "end of the table", func() bool { return e.stat("listener_manager.total_listeners_draining") == 0 })
 
-	p.set(second...) // back again: the hosts were forgotten with the table
+	p.set(second...) // back again: Envoy has dropped the hosts with the table, without a word
 	awaitBody(t, e.port("edge.admin"), "c.test", "one")
+	awaitBody(t, e.port("edge.web"), "a.test", "one")
+
+	changed := must(t, rds, "edge.web", &routev3.RouteConfiguration{
+		Name: "edge.web", Vhds: &routev3.Vhds{ConfigSource: ads()}, ResponseHeadersToRemove: []string{"x-inside"},
+	}, nil)
+	p.set(changed) // a changed table keeps its hosts
+	eventually(t, "ACK of the changed table", func() bool {
+		return p.server.Versions(p.server.Nodes()[0].Stream, rds)["edge.web"] == changed.Version
+	})
 	awaitBody(t, e.port("edge.web"), "a.test", "one")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -319,6 +320,11 @@ func table(t testing.TB, name string, gateways ...string) *store.Resource {
 
 func listener(t testing.TB, name string, gateways ...string) *store.Resource {
 	return must(t, lds, name, &listenerv3.Listener{Name: name}, nil, gateways...)
+}
+
+// bigListener has 64 KiB, so that flow control stops a client that does not read.
+func bigListener(revision int) *listenerv3.Listener {
+	return &listenerv3.Listener{Name: "big", StatPrefix: strings.Repeat("x", 1<<16) + time.Duration(revision).String()}
 }
 
 func key(typeURL, name string) store.Key { return store.Key{Type: typeURL, Name: name} }

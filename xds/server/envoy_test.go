@@ -108,7 +108,7 @@ func startEnvoy(t *testing.T, id string, xdsPort int) *proxy {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(testenv.EnvoyPath(t), "-c", config, "--disable-hot-restart", "--concurrency", "1",
-		"--admin-address-path", admin, "--log-path", log, "-l", "info")
+		"--drain-time-s", "1", "--admin-address-path", admin, "--log-path", log, "-l", "info")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -122,6 +122,9 @@ func (p *planner) consider(t *typeState, name string, generation uint64) {
 		return
 	}
 	last := t.last(name)
+	if f.Resource == nil || t.refused[name] != f.Resource.Version {
+		delete(t.refused, name) // taken back: should it come again, in other company, it is tried again
+	}
 	switch {
 	case f.Resource == nil && last == nil:
 		delete(t.pending, name)
