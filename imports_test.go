@@ -25,7 +25,8 @@ var rooms = []struct {
 }{
 	{"gateway", nil, []string{"github.com/hashicorp/hcl/v2"}},
 	{"hcl", []string{"gateway"}, []string{"github.com/hashicorp/hcl/v2", "github.com/hashicorp/hcl/v2/...", "github.com/zclconf/..."}},
-	{"catalog", []string{"gateway", "discovery"}, nil},
+	{"catalog", []string{"gateway", "discovery", "catalog/policies"}, nil},
+	{"catalog/policies", nil, nil},
 	{"nomad", []string{"gateway", "discovery"}, nil},
 	{"secrets", []string{"gateway", "discovery"}, nil},
 	{"discovery", []string{"gateway"}, nil},

@@ -23,6 +23,9 @@ cleanup() {
 trap forward INT TERM
 trap cleanup EXIT
 
+# Each gets a process group of its own, so that a Ctrl-C reaches this script alone: the monolith has to answer what is
+# under way while sluice drains.
+set -m
 if [ -d "examples/$example/monolith" ]; then
 	go build -o "bin/$example-monolith" "./examples/$example/monolith"
 	"bin/$example-monolith" &
@@ -30,6 +33,7 @@ if [ -d "examples/$example/monolith" ]; then
 fi
 bin/sluice dev "examples/$example" &
 sluice=$!
+set +m
 
 # wait returns early at a signal that is trapped; then sluice is ending, and is waited for again.
 status=0
