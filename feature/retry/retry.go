@@ -45,30 +45,37 @@ var safe = []string{"connect-failure", "refused-stream", "reset-before-request"}
 var (
 	_ gateway.Feature = (*Retry)(nil)
 	_ gateway.Checker = (*Retry)(nil)
+	_ gateway.Checker = (*Backoff)(nil)
 )
 
 // FeatureType is the block's name.
 func (*Retry) FeatureType() string { return "retry" }
 
-// Check refuses conditions that Envoy does not know, and a back-off whose base is above its maximum.
+// Check refuses conditions that Envoy does not know.
 func (r *Retry) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	report := func(attribute, summary, detail string) {
-		at, ok := ranges[attribute]
-		if !ok {
-			at = ranges[""]
-		}
-		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at})
-	}
+	at := ranges["on"]
 	for _, on := range r.On {
 		if _, ok := status(on); !ok && !slices.Contains(conditions, on) {
-			report("on", "Invalid retry condition", fmt.Sprintf("%q is no condition to retry on. Use a status such as \"503\", or one of: %s.", on, strings.Join(conditions, ", ")))
+			diags = append(diags, &hcl.Diagnostic{
+				Severity: hcl.DiagError, Summary: "Invalid retry condition", Subject: &at,
+				Detail: fmt.Sprintf("%q is no condition to retry on. Use a status from 400 to 599, such as \"503\", or one of: %s.", on, strings.Join(conditions, ", ")),
+			})
 		}
 	}
-	if r.Backoff != nil && r.Backoff.Base > r.Backoff.Max {
-		report("", "Invalid retry back-off", fmt.Sprintf("The back-off starts at %s, above its maximum of %s. Lower base or raise max.", r.Backoff.Base, r.Backoff.Max))
-	}
 	return diags
+}
+
+// Check refuses a base above the maximum.
+func (b *Backoff) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
+	if b.Base <= b.Max {
+		return nil
+	}
+	at := ranges[""]
+	return hcl.Diagnostics{{
+		Severity: hcl.DiagError, Summary: "Invalid retry back-off", Subject: &at,
+		Detail: fmt.Sprintf("The back-off starts at %s, above its maximum of %s. Lower base or raise max.", b.Base, b.Max),
+	}}
 }
 
 // status reads a condition that is a status code.
