@@ -79,7 +79,7 @@ func TestTestsDoNotSleepOrSkip(t *testing.T) {
 }
 
 // synctested says whether the clock of a test file is virtual, so that a sleep costs nothing and races with nothing.
-func synctested(s source) bool { return s.test && strings.Contains(s.content, "synctest.Test(") }
+func synctested(s source) bool { return s.test && strings.Contains(s.content, `"testing/synctest"`) }
 
 // Things are constructed in cmd and passed on; nothing registers itself, nothing changes behind one's back.
 func TestNothingRegistersItself(t *testing.T) {
