@@ -48,16 +48,14 @@ type target struct {
 	val  reflect.Value
 }
 
-func (d *decoder) failed() bool { return d.diags.HasErrors() }
-
 func (d *decoder) error(subject hclv2.Range, summary, detail string) {
 	d.diags = append(d.diags, &hclv2.Diagnostic{
 		Severity: hclv2.DiagError, Summary: summary, Detail: detail, Subject: subject.Ptr(),
 	})
 }
 
-// structBlock decodes a block into the struct v. It says whether the block had no error.
-func (d *decoder) structBlock(n node, p *plan, v reflect.Value) bool {
+// structBlock decodes a block into the struct v.
+func (d *decoder) structBlock(n node, p *plan, v reflect.Value) {
 	before := len(d.diags)
 	for i, f := range p.labels {
 		if i < len(n.labels) {
@@ -66,7 +64,6 @@ func (d *decoder) structBlock(n node, p *plan, v reflect.Value) bool {
 	}
 	places := d.body(n, target{p, v})
 	d.finish(p, v, places, before)
-	return len(d.diags) == before
 }
 
 // finish sets the block's place, and checks what only the whole block shows.

@@ -3,7 +3,6 @@ package hcl
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -41,11 +40,6 @@ func Dedup(diags hclv2.Diagnostics) hclv2.Diagnostics {
 
 // Culprit is the leaf value that a diagnostic complains of: a kv value of a wrong type. ok is false for all others.
 func Culprit(d *hclv2.Diagnostic) (id gateway.ID, ok bool) {
-	id, ok = hclv2DiagExtra(d)
-	return id, ok
-}
-
-func hclv2DiagExtra(d *hclv2.Diagnostic) (gateway.ID, bool) {
 	if e, ok := d.Extra.(*valueError); ok {
 		return e.id, true
 	}
@@ -65,8 +59,6 @@ func explainEval(diags hclv2.Diagnostics) hclv2.Diagnostics {
 			c.Summary, c.Detail, c.Extra = "Invalid key-value entry", upperFirst(bad.text)+". Correct the value, or the default.", bad
 		case d.Summary == "Call to unknown function" && isCall:
 			c.Detail = fmt.Sprintf("There is no function named %q.%s", call.CalledFunctionName(), didYouMean(call.CalledFunctionName(), Functions()))
-		case d.Summary == "Call to unknown function" && !strings.Contains(d.Detail, "Did you mean"):
-			c.Detail = strings.TrimSpace(c.Detail)
 		}
 		out = append(out, c)
 	}

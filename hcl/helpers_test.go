@@ -34,7 +34,7 @@ type testMirror struct {
 	Upstream gateway.Ref `hcl:"upstream" ref:"upstream"`
 }
 
-func (*testMirror) FeatureType() string  { return "mirror" }
+func (*testMirror) FeatureType() string   { return "mirror" }
 func (m *testMirror) Refs() []gateway.Ref { return []gateway.Ref{m.Upstream} }
 
 type testStatic struct {

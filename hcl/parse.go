@@ -1,7 +1,6 @@
 package hcl
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"regexp"
@@ -219,13 +218,4 @@ func sortedAttrs(body *hclsyntax.Body) []*hclsyntax.Attribute {
 		return cmp.Compare(a.SrcRange.Start.Byte, b.SrcRange.Start.Byte)
 	})
 	return out
-}
-
-// sourceText is the text of a range, for messages.
-func sourceText(src []byte, r hclv2.Range, base int) string {
-	from, to := r.Start.Byte-base, r.End.Byte-base
-	if from < 0 || to > len(src) || from > to {
-		return ""
-	}
-	return string(bytes.TrimSpace(src[from:to]))
 }

@@ -60,9 +60,7 @@ func (d *decoder) instances(value *gateway.Value) {
 	w := d.w
 	attr := w.block.Body.Attributes["for_each"]
 	if attr == nil || !w.top.forEach {
-		if v := d.instance(d.ctx, w.id.Name); v != nil {
-			value.Instances[w.id.Name] = v
-		}
+		value.Instances[w.id.Name] = d.instance(d.ctx, w.id.Name)
 		return
 	}
 	items, ok := d.forEach(attr, d.ctx)
@@ -75,9 +73,7 @@ func (d *decoder) instances(value *gateway.Value) {
 			"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(item.key), "value": item.value}),
 		}
 		name := instanceName(w.id.Name, item.key)
-		if v := d.instance(ctx, name); v != nil {
-			value.Instances[name] = v
-		}
+		value.Instances[name] = d.instance(ctx, name)
 	}
 }
 
@@ -86,11 +82,7 @@ func instanceName(name, key string) string { return name + "[" + strconv.Quote(k
 func (d *decoder) instance(ctx *hclv2.EvalContext, name string) any {
 	w := d.w
 	v := reflect.New(w.top.typ)
-	b := node{block: w.block, labels: []string{name}, ctx: ctx, top: w.top.forEach}
-	ok := d.structBlock(b, w.top.plan, v.Elem())
-	if !ok && d.failed() {
-		return v.Interface()
-	}
+	d.structBlock(node{block: w.block, labels: []string{name}, ctx: ctx, top: w.top.forEach}, w.top.plan, v.Elem())
 	return v.Interface()
 }
 
