@@ -58,7 +58,9 @@ func golden(t *testing.T, path string, kinds []translate.Kind) {
 	show := shown(string(a.Comment))
 	for _, r := range result.Resources {
 		if show[short[r.TypeURL]] {
-			out.Files = append(out.Files, txtar.File{Name: short[r.TypeURL] + " " + r.Name, Data: JSON(t, r.Message)})
+			name := short[r.TypeURL] + " " + r.Name
+			out.Files = append(out.Files, txtar.File{Name: name, Data: JSON(t, r.Message)})
+			out.Files = append(out.Files, txtar.File{Name: "needs of " + name, Data: needs(r)})
 		}
 	}
 	got := txtar.Format(out)
@@ -75,6 +77,14 @@ func golden(t *testing.T, path string, kinds []translate.Kind) {
 		t.Errorf("the resources are not those of %s; -update rewrites it (-want +got):\n%s", path, diff)
 	}
 	Load(t, result.Resources)
+}
+
+func needs(r *translate.Resource) []byte {
+	var b bytes.Buffer
+	for _, k := range r.Needs {
+		b.WriteString(short[k.TypeURL] + " " + k.Name + "\n")
+	}
+	return b.Bytes()
 }
 
 func shown(comment string) map[string]bool {
