@@ -1,8 +1,11 @@
 package hcl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -38,6 +41,17 @@ func Dedup(diags hclv2.Diagnostics) hclv2.Diagnostics {
 	return out
 }
 
+// inOrder sorts diagnostics of one document by place.
+func inOrder(diags hclv2.Diagnostics) hclv2.Diagnostics {
+	slices.SortStableFunc(diags, func(a, b *hclv2.Diagnostic) int {
+		if a.Subject == nil || b.Subject == nil {
+			return 0
+		}
+		return cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte)
+	})
+	return diags
+}
+
 // Culprit is the leaf value that a diagnostic complains of: a kv value of a wrong type. ok is false for all others.
 func Culprit(d *hclv2.Diagnostic) (id gateway.ID, ok bool) {
 	if e, ok := d.Extra.(*valueError); ok {
@@ -57,8 +71,10 @@ func explainEval(diags hclv2.Diagnostics) hclv2.Diagnostics {
 		switch {
 		case isCall && errors.As(call.FunctionCallError(), &bad):
 			c.Summary, c.Detail, c.Extra = "Invalid key-value entry", upperFirst(bad.text)+". Correct the value, or the default.", bad
-		case d.Summary == "Call to unknown function" && isCall:
-			c.Detail = fmt.Sprintf("There is no function named %q.%s", call.CalledFunctionName(), didYouMean(call.CalledFunctionName(), Functions()))
+		case d.Summary == "Call to unknown function":
+			if parts := strings.SplitN(d.Detail, "\"", 3); len(parts) == 3 {
+				c.Detail = fmt.Sprintf("There is no function named %q.%s", parts[1], didYouMean(parts[1], Functions()))
+			}
 		}
 		out = append(out, c)
 	}

@@ -45,7 +45,7 @@ func decodeRefs(d *decoder, f *field, expr hclsyntax.Expression, ctx *hclv2.Eval
 	cons, ok := expr.(*hclsyntax.TupleConsExpr)
 	if !ok {
 		d.error(expr.Range(), "Invalid reference", fmt.Sprintf(
-			"The argument %q is a list of references: %s = [%s].", f.name, f.name, f.example("standard")))
+			"The argument %q is a list of references: %s = [%s].", f.name, f.name, f.example()))
 		return
 	}
 	refs := make([]gateway.Ref, 0, len(cons.Exprs))
@@ -94,12 +94,12 @@ func (d *decoder) ref(f *field, expr hclsyntax.Expression, ctx *hclv2.EvalContex
 		}
 		if v.Type() == cty.String {
 			d.error(expr.Range(), "Invalid reference", fmt.Sprintf(
-				"References are written without quotes: %s = %s.", f.name, f.unquoted(v.AsString())))
+				"References are written without quotes: %s.", f.unquoted(v.AsString())))
 			return gateway.Ref{}, false
 		}
 	}
 	d.error(expr.Range(), "Invalid reference", fmt.Sprintf(
-		"The argument %q names a block, such as %s; it cannot be computed.", f.name, f.example("shop")))
+		"The argument %q names a block, such as %s; it cannot be computed.", f.name, f.example()))
 	return gateway.Ref{}, false
 }
 
@@ -123,9 +123,9 @@ func (d *decoder) branch(c *hclsyntax.ConditionalExpr, ctx *hclv2.EvalContext, f
 func (d *decoder) refOf(f *field, t hclv2.Traversal, rng hclv2.Range) (gateway.Ref, bool) {
 	kind := t.RootName()
 	if !slices.Contains(f.ref, kind) {
-		detail := fmt.Sprintf("%q cannot stand in %q: it names %s, such as %s.", kind, f.name, orList(f.ref), f.example("shop"))
+		detail := fmt.Sprintf("%q cannot stand in %q: it names %s, such as %s.", kind, f.name, orList(f.ref), f.example())
 		if kind == "local" || kind == "each" {
-			detail = fmt.Sprintf("A reference cannot come from %q: write it out, such as %s.", kind, f.example("shop"))
+			detail = fmt.Sprintf("A reference cannot come from %q: write it out, such as %s.", kind, f.example())
 		}
 		d.error(rng, "Invalid reference", detail)
 		return gateway.Ref{}, false
@@ -198,11 +198,12 @@ func refText(r gateway.Ref) string {
 	return r.String()
 }
 
-func (f *field) example(name string) string {
-	if f.ref[0] == gateway.KindFunction {
-		return "function." + name + ".getPet"
-	}
-	return f.ref[0] + "." + name
+// example is a reference that would do.
+func (f *field) example() string { return refExamples[f.ref[0]] }
+
+var refExamples = map[string]string{
+	"gateway": "gateway.edge", "upstream": "upstream.shop", "route": "route.shop", "policy": "policy.standard",
+	"secret": "secret.aws", "team": "team.orders", "function": "function.shop.getPet",
 }
 
 // unquoted is what the author of a quoted reference meant.
@@ -213,10 +214,10 @@ func (f *field) unquoted(text string) string {
 		}
 	}
 	if !hclsyntax.ValidIdentifier(text) {
-		return f.example("shop")
+		return f.example()
 	}
 	if f.ref[0] == gateway.KindFunction {
-		return f.example("shop")
+		return f.example()
 	}
 	return f.ref[0] + "." + text
 }

@@ -52,7 +52,7 @@ func (w *written) Eval(scope gateway.Scope) (gateway.Value, hclv2.Diagnostics) {
 		d.instances(&value)
 	}
 	value.Refs = d.refs
-	return value, Dedup(append(d.diags, w.static...))
+	return value, Dedup(inOrder(append(d.diags, w.static...)))
 }
 
 // instances decodes a plain block once, and a block with for_each once a key.
