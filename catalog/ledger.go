@@ -17,16 +17,17 @@ const maxValue = 512 << 10
 
 // LedgerEntry is the accepted form of one block, as PREFIX/accepted/KIND/NAME keeps it for all replicas.
 type LedgerEntry struct {
-	ID          gateway.ID      `json:"-"`               // from the key
-	Accepted    uint64          `json:"-"`               // CreateIndex of the key: who was accepted first has the lower one
-	Document    string          `json:"document"`        // its name
-	CreateIndex uint64          `json:"create_index"`    // of the document
-	ModifyIndex uint64          `json:"modify_index"`    // of the document's version that the form is from: the higher one wins
-	Hash        string          `json:"hash"`            // of the form
-	Range       hcl.Range       `json:"range"`           // of the block's header
-	Text        string          `json:"text"`            // of the block
-	Reads       json.RawMessage `json:"reads,omitempty"` // leaf values and locals that it read
-	Value       json.RawMessage `json:"value,omitempty"` // what it decoded to, where the reader can use that
+	ID          gateway.ID      `json:"-"`                  // from the key
+	Accepted    uint64          `json:"-"`                  // CreateIndex of the key: who was accepted first has the lower one
+	Document    string          `json:"document"`           // its name
+	CreateIndex uint64          `json:"create_index"`       // of the document
+	ModifyIndex uint64          `json:"modify_index"`       // of the document's version that the form is from: the higher one wins
+	Hash        string          `json:"hash"`               // of the form
+	Range       hcl.Range       `json:"range"`              // of the block's header
+	Detached    bool            `json:"detached,omitempty"` // the document does not hold the block any more
+	Text        string          `json:"text"`               // of the block
+	Reads       json.RawMessage `json:"reads,omitempty"`    // leaf values and locals that it read
+	Value       json.RawMessage `json:"value,omitempty"`    // what it decoded to, where the reader can use that
 }
 
 // key is below the prefix. A kind has no slash; a name may.

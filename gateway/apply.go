@@ -154,7 +154,7 @@ func (a *application) takeDocuments(in Input) {
 // inForce stands in for a document that broke: its blocks as they are served, which is what the ledger gives a replica
 // that never saw the document whole.
 func (a *application) inForce(before *Document) *Document {
-	doc := &Document{Name: before.Name, Index: before.Index, Modify: before.Modify}
+	doc := &Document{Name: before.Name, Index: before.Index, Modify: before.Modify, Text: before.Text}
 	for _, b := range before.Blocks {
 		if f := a.w.lastGood(b.ID()); f != nil && f.Written.Document() == before.Name && !doc.defines(b.ID()) {
 			doc.Blocks = append(doc.Blocks, f.Written)

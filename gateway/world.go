@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -155,7 +156,11 @@ func (w *World) Endpoints(k SourceKey) (list []Endpoint, ok bool) {
 }
 
 // BadValues lists the values that are not in force, sorted by key.
-func (w *World) BadValues() []*BadValue { return sortedValues(w.rejected.m) }
+func (w *World) BadValues() []*BadValue {
+	out := slices.Collect(maps.Values(w.rejected.m))
+	slices.SortFunc(out, func(a, b *BadValue) int { return cmp.Compare(a.Key, b.Key) })
+	return out
+}
 
 // Leaves lists the values, variables and files that some block read, with what is in force; nil is absent.
 func (w *World) Leaves() map[ID]*string {
@@ -170,6 +175,18 @@ func (w *World) Leaves() map[ID]*string {
 
 // Accepted returns the last accepted form of a block or value, as the ledger has it; nil where there is none.
 func (w *World) Accepted(id ID) *Form { return w.ledger.get(id) }
+
+// Ledger lists the last accepted forms of blocks, and of values under their kv IDs.
+func (w *World) Ledger() map[ID]*Form { return maps.Clone(w.ledger.m) }
+
+// LastGood lists the newest version of each document that parsed.
+func (w *World) LastGood() []*Document { return sortedValues(w.docs.m) }
+
+// Raw lists the leaves as they were given, those that are not in force included; nil is absent.
+func (w *World) Raw() map[ID]*string { return maps.Clone(w.leaves.m) }
+
+// Known lists what each source last reported.
+func (w *World) Known() map[SourceKey][]Endpoint { return maps.Clone(w.sources.m) }
 
 // Detached says that the document of a block's form in force does not hold the block any more.
 func (w *World) Detached(id ID) bool {
@@ -188,29 +205,10 @@ func (w *World) UsersOf(id ID) []ID {
 	return out
 }
 
-type named interface{ comparable }
-
-func sortedValues[K named, V any](m map[K]*V) []*V {
-	keys := slices.Collect(maps.Keys(m))
-	slices.SortFunc(keys, func(a, b K) int { return compareAny(a, b) })
-	out := make([]*V, 0, len(keys))
-	for _, k := range keys {
+func sortedValues[K cmp.Ordered, V any](m map[K]*V) []*V {
+	out := make([]*V, 0, len(m))
+	for _, k := range slices.Sorted(maps.Keys(m)) {
 		out = append(out, m[k])
 	}
 	return out
-}
-
-func compareAny(a, b any) int {
-	switch a := a.(type) {
-	case string:
-		switch b := b.(string); {
-		case a < b:
-			return -1
-		case a > b:
-			return 1
-		}
-	case ID:
-		return CompareID(a, b.(ID))
-	}
-	return 0
 }

@@ -110,6 +110,9 @@ func (p *planner) compare(t *typeState) {
 	for name := range t.flying {
 		p.consider(t, name, g)
 	}
+	for name := range t.pending {
+		p.consider(t, name, g)
+	}
 }
 
 // consider compares what the client should have with what it has or is being sent.

@@ -1,0 +1,217 @@
+package control
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/xds/server"
+	"github.com/sluice-gateway/sluice/xds/store"
+)
+
+// book keeps what was published, from which forms, and which Envoys have yet to say yes.
+type book struct {
+	nodes   map[uint64]server.Node // connected streams
+	entries map[store.Key]*entry
+	open    map[gateway.FormRef]int // how many published resources that hold a form are not acknowledged by all
+}
+
+// entry is one published resource.
+type entry struct {
+	version string
+	forms   []gateway.FormRef
+	good    []gateway.FormRef   // of the last version that every Envoy of its time acknowledged; nil: none was
+	was     string              // the version of good
+	left    map[uint64]struct{} // streams that have not acknowledged this version; empty: settled
+	since   time.Time           // when the change arrived that made this version
+}
+
+func newBook() *book {
+	return &book{nodes: map[uint64]server.Node{}, entries: map[store.Key]*entry{}, open: map[gateway.FormRef]int{}}
+}
+
+// expect notes a published resource. Every connected Envoy of its gateways is to acknowledge it, unless it is what
+// they have or what they had before they refused another. Assignments are not waited for: no block makes a bad one.
+func (b *book) expect(r *store.Resource, u gateway.Unit, forms []gateway.FormRef, since time.Time) {
+	e := b.entries[r.Key]
+	if e == nil {
+		e = &entry{}
+		b.entries[r.Key] = e
+	}
+	b.close(e)
+	switch {
+	case r.Version == e.was || u.Type == gateway.UnitAssignment:
+		e.left = nil
+	case r.Version != e.version:
+		e.since, e.left = since, b.audience(r.Gateways)
+	}
+	e.version, e.forms = r.Version, forms
+	if len(e.left) == 0 {
+		e.good, e.was = forms, r.Version
+		return
+	}
+	for _, f := range forms {
+		b.open[f]++
+	}
+}
+
+func (b *book) audience(gateways []string) map[uint64]struct{} {
+	out := map[uint64]struct{}{}
+	for id, n := range b.nodes {
+		if slices.Contains(gateways, n.Gateway) {
+			out[id] = struct{}{}
+		}
+	}
+	return out
+}
+
+// close takes an entry out of the count of open forms.
+func (b *book) close(e *entry) {
+	if len(e.left) == 0 {
+		return
+	}
+	for _, f := range e.forms {
+		if b.open[f]--; b.open[f] <= 0 {
+			delete(b.open, f)
+		}
+	}
+}
+
+func (b *book) remove(k store.Key) {
+	if e := b.entries[k]; e != nil {
+		b.close(e)
+		delete(b.entries, k)
+	}
+}
+
+// yes notes that a stream has a version, and returns the entry when that was the last one missing.
+func (b *book) yes(stream uint64, v server.Versioned) *entry {
+	e := b.entries[v.Key]
+	if e == nil || e.version != v.Version {
+		return nil
+	}
+	if _, waited := e.left[stream]; !waited {
+		return nil
+	}
+	return b.strike(e, stream)
+}
+
+func (b *book) strike(e *entry, stream uint64) *entry {
+	if len(e.left) > 1 {
+		delete(e.left, stream)
+		return nil
+	}
+	b.close(e)
+	delete(e.left, stream)
+	e.good, e.was = e.forms, e.version
+	return e
+}
+
+// gone forgets a stream; resources that waited for it alone are settled by the others.
+func (b *book) gone(stream uint64) (settled []*entry) {
+	delete(b.nodes, stream)
+	for _, e := range b.entries {
+		if _, waited := e.left[stream]; waited {
+			if s := b.strike(e, stream); s != nil {
+				settled = append(settled, s)
+			}
+		}
+	}
+	return settled
+}
+
+// suspects are the forms that a refused resource holds and its last good version did not.
+func (b *book) suspects(k store.Key, forms []gateway.FormRef) (out []gateway.FormRef) {
+	var good []gateway.FormRef
+	if e := b.entries[k]; e != nil {
+		good = e.good
+	}
+	for _, f := range forms {
+		if !slices.Contains(good, f) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// settled lists the pending blocks among ids whose every resource is acknowledged.
+func (b *book) settled(w *gateway.World, ids []gateway.ID) (out []gateway.FormRef) {
+	for _, id := range ids {
+		blk := w.Block(id)
+		if blk == nil || blk.State != gateway.StatePending || blk.InForce == nil {
+			continue
+		}
+		if ref := (gateway.FormRef{ID: id, Hash: blk.InForce.Hash}); b.open[ref] == 0 {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// hearAnswers takes what Envoys said.
+func (l *Loop) hearAnswers() bool {
+	answers := l.in.answersNow()
+	touched := map[gateway.ID]bool{}
+	settle := func(e *entry) {
+		l.meters.acked(e.since)
+		for _, f := range e.forms {
+			touched[f.ID] = true
+		}
+	}
+	for _, a := range answers {
+		switch a.kind {
+		case connected:
+			l.book.nodes[a.node.Stream] = a.node
+			l.events.add(Event{Kind: "connected", Node: a.node.ID, Text: "an Envoy of gateway " + a.node.Gateway + " connected"})
+		case disconnected:
+			for _, e := range l.book.gone(a.node.Stream) {
+				settle(e)
+			}
+			l.events.add(Event{Kind: "disconnected", Node: a.node.ID, Text: "an Envoy of gateway " + a.node.Gateway + " left"})
+		case acked:
+			for _, v := range a.keys {
+				if e := l.book.yes(a.node.Stream, v); e != nil {
+					settle(e)
+				}
+			}
+		case nacked:
+			l.refused(a)
+		}
+	}
+	if len(touched) > 0 {
+		ids := make([]gateway.ID, 0, len(touched))
+		for id := range touched {
+			ids = append(ids, id)
+		}
+		slices.SortFunc(ids, gateway.CompareID)
+		l.accept(l.book.settled(l.w, ids))
+	}
+	l.inquest.proceed()
+	return len(answers) > 0
+}
+
+// accept tells the world which forms every Envoy has acknowledged; those under question wait for its end.
+func (l *Loop) accept(forms []gateway.FormRef) {
+	ledger := map[gateway.ID]*gateway.Form{}
+	for _, ref := range forms {
+		if !l.inquest.suspects(ref) {
+			ledger[ref.ID] = l.w.Block(ref.ID).InForce
+		}
+	}
+	if len(ledger) > 0 {
+		l.apply(gateway.Input{Ledger: ledger}, time.Time{})
+	}
+}
+
+// refused handles a NACK: what the current version of a resource newly holds is suspect.
+func (l *Loop) refused(a answer) {
+	for _, v := range a.keys {
+		l.log.Warn("an Envoy refused a resource", "node", a.node.ID, "resource", v.Key.String(), "version", v.Version, "error", a.words)
+		l.events.add(Event{Kind: "nack", Node: a.node.ID, Text: v.Key.String() + ": " + a.words})
+		e := l.book.entries[v.Key]
+		if e == nil || e.version != v.Version {
+			continue
+		}
+		l.inquest.refusedBy(v.Key, e, a.words)
+	}
+}

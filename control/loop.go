@@ -1,0 +1,192 @@
+package control
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/hcl"
+	"github.com/sluice-gateway/sluice/xds/store"
+	"github.com/sluice-gateway/sluice/xds/translate"
+)
+
+// Config is what a Loop is made of. Translator, Store and Schema are required.
+type Config struct {
+	Schema     *hcl.Schema
+	Translator *translate.Translator
+	Store      *store.Store
+	Sources    Sources  // told what the world asks for; nil: nobody discovers endpoints
+	Gate       Gate     // opened when the world is complete; nil: none
+	Recorder   Recorder // keeps the ledger and statuses where other replicas see them; nil: nowhere
+
+	Expect   []string      // inputs that answer once before the gate opens
+	Grace    time.Duration // the gate opens after it in any case; default 30 s
+	StateDir string        // where last good is kept; empty: nowhere
+
+	Log     hclog.Logger          // nil: silent
+	Metrics prometheus.Registerer // nil: none
+}
+
+// Sources is told which sources the world asks for; discovery.Manager is one. Want must not block.
+type Sources interface {
+	Want(map[gateway.SourceKey]gateway.SourceSpec)
+	Seed(map[gateway.SourceKey][]gateway.Endpoint)
+}
+
+// Gate lets Envoys in; the xDS server is one.
+type Gate interface {
+	Open()
+	RefuseResumed(until time.Time)
+}
+
+// Loop owns the world. Its inputs (inbox.go) and reads are safe for concurrent use.
+type Loop struct {
+	cfg Config
+	log hclog.Logger
+	in  *inbox
+
+	world  atomic.Pointer[gateway.World]
+	events *journal
+	subs   subscribers
+	meters *meters
+
+	complete atomic.Bool // every expected input has answered: the world may be recorded
+	outbox   outbox
+
+	// Owned by Run's goroutine.
+	w        *gateway.World
+	frozen   bool
+	gate     *gate
+	book     *book
+	inquest  *inquest
+	wanted   bool // Sources were told once
+	lastGood *keeper
+}
+
+// New returns a Loop with an empty world.
+func New(cfg Config) (*Loop, error) {
+	if cfg.Log == nil {
+		cfg.Log = hclog.NewNullLogger()
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 30 * time.Second
+	}
+	l := &Loop{cfg: cfg, log: cfg.Log.Named("control"), in: newInbox(), events: newJournal(), book: newBook()}
+	l.gate = newGate(cfg)
+	l.inquest = newInquest(l)
+	m, err := newMeters(l, cfg.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	l.meters = m
+	l.w = gateway.New(&gateway.Rules{Features: cfg.Translator.Rules()})
+	l.world.Store(l.w)
+	l.lastGood = newKeeper(l)
+	return l, nil
+}
+
+// World returns the current world; it is immutable.
+func (l *Loop) World() *gateway.World { return l.world.Load() }
+
+// Run applies what arrives until ctx ends, and returns after everything that it started has. It never fails for what
+// the world outside does.
+func (l *Loop) Run(ctx context.Context) error {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.restore()
+	tasks.Go(func() { l.lastGood.run(ctx) })
+	tasks.Go(func() { l.record(ctx) })
+	timer := time.NewTimer(time.Until(l.gate.deadline()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.in.wake:
+		case <-timer.C:
+		}
+		l.drain()
+		if d := l.gate.next(); d > 0 {
+			timer.Reset(d)
+		}
+	}
+}
+
+// drain takes everything that waits: endpoints first and between all steps, then answers, then configuration.
+func (l *Loop) drain() {
+	for again := true; again; {
+		again = l.endpointLane()
+		again = l.hearAnswers() || again
+		again = l.configLane() || again
+		l.openGate()
+	}
+}
+
+func (l *Loop) endpointLane() bool {
+	in, since := l.in.lane()
+	if len(in.Endpoints)+len(in.Forget)+len(in.Drained) == 0 {
+		return false
+	}
+	l.apply(in, since)
+	return true
+}
+
+func (l *Loop) configLane() bool {
+	answered, frozen := l.in.settings()
+	if frozen != nil && *frozen != l.frozen {
+		l.frozen = *frozen
+		l.events.add(Event{Kind: "freeze", Text: map[bool]string{true: "changes wait", false: "changes are taken again"}[l.frozen]})
+	}
+	l.gate.note(answered)
+	if !l.gate.ledgerKnown() {
+		return false
+	}
+	in, since := l.in.changes(l.frozen)
+	if len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine) == 0 {
+		return false
+	}
+	l.gate.confirm(in.Documents)
+	l.apply(in, since)
+	return true
+}
+
+// apply makes the next world and publishes what it touches.
+func (l *Loop) apply(in gateway.Input, since time.Time) {
+	before := l.w
+	start := time.Now()
+	next, change := gateway.Apply(before, in)
+	l.w = next
+	l.world.Store(next)
+	l.meters.apply(time.Since(start))
+	l.tell(before, change)
+	l.want(change)
+	l.publish(change, since)
+	l.subs.wake()
+}
+
+// want tells the sources what the world asks for, when upstreams changed.
+func (l *Loop) want(change gateway.Change) {
+	if l.cfg.Sources == nil {
+		return
+	}
+	touched := !l.wanted
+	for _, id := range change.Blocks {
+		touched = touched || id.Kind == gateway.KindUpstream
+	}
+	if !touched {
+		return
+	}
+	l.wanted = true
+	specs := map[gateway.SourceKey]gateway.SourceSpec{}
+	for k, s := range l.w.Sources() {
+		specs[k] = s.Spec
+	}
+	l.cfg.Sources.Want(specs)
+}

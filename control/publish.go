@@ -1,0 +1,67 @@
+package control
+
+import (
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/xds/store"
+	"github.com/sluice-gateway/sluice/xds/translate"
+)
+
+// publish translates the touched units, hands them to the store in one transaction, and opens the books on what
+// Envoys have to acknowledge. A unit that cannot be translated keeps its last form; its blocks are put to the question
+// as if an Envoy had refused it.
+func (l *Loop) publish(change gateway.Change, since time.Time) {
+	start := time.Now()
+	var tx store.Change
+	var failed []failure
+	for _, u := range change.Units {
+		in := l.w.Inputs(u)
+		key := storeKey(translate.KeyOf(u))
+		if in.Held {
+			tx.Hold = append(tx.Hold, key)
+			continue
+		}
+		r, err := l.build(in)
+		switch {
+		case err != nil:
+			failed = append(failed, failure{key, in.Forms, err.Error()})
+		case r == nil:
+			tx.Remove = append(tx.Remove, key)
+			l.book.remove(key)
+		default:
+			tx.Set = append(tx.Set, r)
+			l.book.expect(r, u, in.Forms, since)
+		}
+	}
+	if len(change.Units) > 0 {
+		l.meters.translate(time.Since(start))
+	}
+	l.cfg.Store.Publish(tx)
+	for _, f := range failed {
+		l.log.Error("cannot translate", "resource", f.key.String(), "error", f.words)
+		l.inquest.open(f.key, l.book.suspects(f.key, f.forms), f.words)
+	}
+	l.accept(l.book.settled(l.w, change.Blocks))
+}
+
+// failure is a unit that was refused, by an Envoy or before any saw it.
+type failure struct {
+	key   store.Key
+	forms []gateway.FormRef
+	words string
+}
+
+func (l *Loop) build(in gateway.Inputs) (*store.Resource, error) {
+	r, err := l.cfg.Translator.Build(in)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	needs := make([]store.Key, len(r.Needs))
+	for i, n := range r.Needs {
+		needs[i] = storeKey(n)
+	}
+	return store.NewResource(storeKey(r.Key), r.Message, needs, in.Gateways)
+}
+
+func storeKey(k translate.Key) store.Key { return store.Key{Type: k.TypeURL, Name: k.Name} }

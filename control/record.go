@@ -1,0 +1,233 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	hclv2 "github.com/hashicorp/hcl/v2"
+
+	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/hcl"
+)
+
+// Recorder keeps what was accepted, and what became of each document, where other replicas and operators see it.
+// catalog.Writer and catalog.Client together are one.
+type Recorder interface {
+	// Set says what is to stand there; only the newest counts. It does not block.
+	Set(catalog.Desired)
+	// PutQuarantine tells all replicas of a refused form. It may block until ctx ends.
+	PutQuarantine(ctx context.Context, ref gateway.FormRef, reason string) error
+}
+
+// recordPace is the least time between two records of the world; on a large world, they take at most a twentieth.
+const recordPace = 200 * time.Millisecond
+
+// conviction is a quarantined form on its way to other replicas.
+type conviction struct {
+	ref   gateway.FormRef
+	words string
+}
+
+// outbox holds convictions until they are written.
+type outbox struct {
+	mu   sync.Mutex
+	list []conviction
+}
+
+func (o *outbox) add(c conviction) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.list = append(o.list, c)
+}
+
+func (o *outbox) take() []conviction {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := o.list
+	o.list = nil
+	return out
+}
+
+// record hands the Recorder what there is to write, after changes, until ctx ends.
+func (l *Loop) record(ctx context.Context) {
+	if l.cfg.Recorder == nil {
+		return
+	}
+	changed, cancel := l.Subscribe()
+	defer cancel()
+	r := &recorder{l: l, entries: map[gateway.ID]encoded{}, versions: map[string]version{}}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		start := time.Now()
+		l.cfg.Recorder.Set(r.desired(l.World(), l.complete.Load()))
+		l.sendConvictions(ctx)
+		pause := time.NewTimer(max(recordPace, 20*time.Since(start)))
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+func (l *Loop) sendConvictions(ctx context.Context) {
+	for _, c := range l.outbox.take() {
+		_, err := backoff.Retry(ctx, func() (struct{}, error) {
+			return struct{}{}, l.cfg.Recorder.PutQuarantine(ctx, c.ref, c.words)
+		}, backoff.WithMaxElapsedTime(30*time.Second))
+		if err != nil && ctx.Err() == nil {
+			l.log.Warn("cannot tell other replicas of a quarantined block", "block", c.ref.ID.String(), "error", err)
+			l.outbox.add(c)
+		}
+	}
+}
+
+// recorder remembers what it made of forms and documents, so that a record costs what changed.
+type recorder struct {
+	l        *Loop
+	entries  map[gateway.ID]encoded
+	versions map[string]version
+}
+
+type encoded struct {
+	form  *gateway.Form
+	doc   *gateway.Document
+	entry catalog.LedgerEntry
+}
+
+type version struct {
+	doc *gateway.Document
+	v   catalog.Version
+}
+
+func (r *recorder) desired(w *gateway.World, complete bool) catalog.Desired {
+	d := catalog.Desired{
+		Accepted: map[gateway.ID]catalog.LedgerEntry{}, Status: map[string][]byte{}, Values: map[string][]byte{},
+		History: map[string]catalog.Version{}, Complete: complete,
+	}
+	docs := w.Documents()
+	for id, f := range w.Ledger() {
+		if e, ok := r.entry(w, docs, id, f); ok {
+			d.Accepted[id] = e
+		}
+	}
+	blocks := byDocument(w)
+	for name, doc := range docs {
+		key, ok := catalog.DocumentKey(name)
+		if !ok {
+			continue
+		}
+		d.Status[key] = DocumentStatus(doc, blocks[name])
+		if have := r.versions[name]; have.doc != doc {
+			r.versions[name] = version{doc, catalog.Version{N: doc.Modify, Text: []byte(doc.Text)}}
+		}
+		d.History[key] = r.versions[name].v
+	}
+	for _, bad := range w.BadValues() {
+		d.Values[bad.Key] = valueStatus(bad)
+	}
+	return d
+}
+
+func (r *recorder) entry(w *gateway.World, docs map[string]*gateway.Document, id gateway.ID, f *gateway.Form) (catalog.LedgerEntry, bool) {
+	if f.Written != nil && w.Block(id) == nil {
+		return catalog.LedgerEntry{}, false
+	}
+	var doc *gateway.Document
+	if f.Written != nil {
+		doc = docs[f.Written.Document()]
+	}
+	have, ok := r.entries[id]
+	if !ok || have.form != f || have.doc != doc {
+		e, err := encodeForm(id, f, doc)
+		if err != nil {
+			r.l.log.Error("cannot write an accepted block to the ledger", "block", id.String(), "error", err)
+			return e, false
+		}
+		have = encoded{f, doc, e}
+		r.entries[id] = have
+	}
+	if f.Written != nil {
+		have.entry.Detached = w.Detached(id)
+	}
+	return have.entry, true
+}
+
+// byDocument groups blocks by the document that their newest form, or else the one in force, is from.
+func byDocument(w *gateway.World) map[string][]*gateway.Block {
+	out := map[string][]*gateway.Block{}
+	for _, b := range w.Blocks() {
+		if f := cmpForm(b.Newest, b.InForce); f != nil {
+			out[f.Written.Document()] = append(out[f.Written.Document()], b)
+		}
+	}
+	return out
+}
+
+func cmpForm(a, b *gateway.Form) *gateway.Form {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// DocumentStatus is the text that says what became of a document: its blocks, then what is wrong with it. It holds no
+// time, so that it changes only with what it says.
+func DocumentStatus(doc *gateway.Document, blocks []*gateway.Block) []byte {
+	var out bytes.Buffer
+	diags := slices.Clip(doc.Diags)
+	state := "accepted"
+	for _, b := range blocks {
+		diags = append(diags, b.Diags...)
+		switch b.State {
+		case gateway.StateRejected:
+			state = "rejected in part"
+		case gateway.StatePending:
+			if state == "accepted" {
+				state = "waiting for Envoys"
+			}
+		}
+	}
+	if doc.Broken {
+		state = "rejected: it cannot be read; what was accepted before stays in force"
+	}
+	fmt.Fprintf(&out, "%s (version %d)\n", state, doc.Modify)
+	for _, b := range blocks {
+		fmt.Fprintf(&out, "  %-30s %s%s\n", b.ID, b.State, explainState(b))
+	}
+	if len(diags) > 0 {
+		out.WriteByte('\n')
+		hcl.WriteDiagnostics(&out, hcl.Dedup(diags), map[string][]byte{doc.Name: []byte(doc.Text)}, 100, false)
+	}
+	return out.Bytes()
+}
+
+func explainState(b *gateway.Block) string {
+	switch {
+	case b.State == gateway.StateRejected && b.InForce != nil:
+		return " (its last good form stays in force)"
+	case b.State == gateway.StateRejected:
+		return " (nothing is in force)"
+	case b.State == gateway.StateRetired:
+		return fmt.Sprintf(" (deleted, still named by %v)", b.HeldBy)
+	}
+	return ""
+}
+
+func valueStatus(bad *gateway.BadValue) []byte {
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "rejected: a block that reads this value would be invalid; the last accepted value stays in force\n\n")
+	hcl.WriteDiagnostics(&out, hcl.Dedup(hclv2.Diagnostics(bad.Diags)), nil, 100, false)
+	return out.Bytes()
+}
