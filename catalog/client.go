@@ -24,6 +24,7 @@ type Client struct {
 
 	cfg   Config
 	api   *api.Client
+	http  *http.Client // of api, for what it has no call for
 	rt    *transport
 	slots *budget
 	log   hclog.Logger
@@ -56,7 +57,7 @@ func New(cfg Config) (*Client, error) {
 
 func newClient(cfg Config, rt *transport, over http.RoundTripper, slots int) (*Client, error) {
 	c := &Client{
-		Name: cfg.Name, Prefix: cfg.Prefix, cfg: cfg, rt: rt, slots: newBudget(slots),
+		Name: cfg.Name, Prefix: cfg.Prefix, cfg: cfg, rt: rt, http: &http.Client{Transport: over}, slots: newBudget(slots),
 		log: cfg.Logger, rand: rand.Float64,
 		watches: map[*tracker]struct{}{}, counts: map[int]uint64{},
 	}
@@ -66,7 +67,7 @@ func newClient(cfg Config, rt *transport, over http.RoundTripper, slots int) (*C
 	inner := api.Config{
 		Address: "127.0.0.1:8500", Scheme: "http", // the transport decides where a request goes
 		Datacenter: cfg.Datacenter, Namespace: cfg.Namespace, Partition: cfg.Partition,
-		HttpClient: &http.Client{Transport: over},
+		HttpClient: c.http,
 		Token:      noToken, // keeps the environment's token and file out
 	}
 	if user, password, _ := strings.Cut(cfg.HTTPAuth, ":"); user != "" {

@@ -315,7 +315,7 @@ func (c *Client) others(ctx context.Context, dir string) bool {
 	ctx, cancel := within(ctx)
 	defer cancel()
 	rows, meta, err := c.names(dir, (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx))
-	return err == nil && len(rows) > 0 && trusted(meta, verdict{}, c.anonymous()) != denies
+	return err == nil && len(rows) > 0 && trusted(meta, verdict{}, c.anonymous(), true) != denies
 }
 
 // rule is the ACL rule that something needs, as an operator writes it.

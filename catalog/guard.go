@@ -16,7 +16,6 @@ type guard[V any] struct {
 	same  func(a, b V) bool
 	known map[string]V
 	due   map[string]time.Time // missing rows, and from when a consistent read settles them
-	retry time.Time            // not before this, after a read that settled nothing
 }
 
 func newGuard[V any](hold time.Duration, same func(a, b V) bool) *guard[V] {
@@ -56,16 +55,15 @@ func (g *guard[V]) offer(now time.Time, rows map[string]V, t trust, final bool) 
 		case !held:
 			due = now.Add(g.hold)
 		}
+		if final && t == denies { // the read settled nothing
+			due = now.Add(g.hold)
+		}
 		g.due[k] = due
 		if final && t != denies && !due.After(now) {
 			delete(g.due, k)
 			delete(g.known, k)
 			out.gone = append(out.gone, k)
 		}
-	}
-	g.retry = time.Time{}
-	if final && t == denies {
-		g.retry = now.Add(min(recheck, g.hold))
 	}
 	slices.Sort(out.set)
 	slices.Sort(out.gone)
@@ -87,9 +85,6 @@ func (g *guard[V]) settle() (at time.Time, ok bool) {
 		if !ok || due.Before(at) {
 			at, ok = due, true
 		}
-	}
-	if ok && g.retry.After(at) {
-		at = g.retry
 	}
 	return at, ok
 }

@@ -25,6 +25,14 @@ type heartbeat struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 	restart chan struct{} // closed when watches have to start again
+	lost    bool          // the last beat found no leader
+}
+
+// leader says that the last beat found one, or that there was none yet.
+func (h *heartbeat) leader() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.lost
 }
 
 // join starts the beat with the first watch; the function it returns stops it with the last, and waits for it.
@@ -68,25 +76,25 @@ func (h *heartbeat) run(ctx context.Context, c *Client) {
 	missed := false
 	for sleep(ctx, beatEvery) == nil {
 		call, cancel := context.WithTimeout(ctx, beatTimeout)
-		_, err := c.api.Status().LeaderWithQueryOptions(query(call))
+		leader, err := c.api.Status().LeaderWithQueryOptions(query(call))
 		cancel()
 		if ctx.Err() != nil {
 			return
 		}
-		if err == nil && missed {
-			h.again()
-		}
+		h.beaten(err == nil && leader != "", err == nil && missed)
 		missed = err != nil && unanswered(err)
 	}
 }
 
-func (h *heartbeat) again() {
-	// leave holds mu while it waits for the beat: TryLock keeps the two from waiting for each other.
+// beaten notes a beat. leave holds mu while it waits for the beat to end: TryLock keeps the two from waiting for each
+// other.
+func (h *heartbeat) beaten(leader, again bool) {
 	if !h.mu.TryLock() {
 		return
 	}
 	defer h.mu.Unlock()
-	if h.restart != nil {
+	h.lost = !leader
+	if again && h.restart != nil {
 		close(h.restart)
 		h.restart = nil
 	}

@@ -108,13 +108,21 @@ const (
 	denies                // it proves nothing: hold until an answer does
 )
 
-// trusted judges an answer by its headers. An anonymous client is not told when rows are filtered.
-func trusted(meta *api.QueryMeta, v verdict, anonymous bool) trust {
+// trusted judges an answer by its headers. An anonymous client is not told when rows are filtered. An answer of Consul's
+// streaming backend says neither that there is a leader nor that rows were filtered, so leader is what the heartbeat
+// knows; the consistent read that confirms a deletion is never streamed.
+func trusted(meta *api.QueryMeta, v verdict, anonymous, leader bool) trust {
+	known := meta.KnownLeader
+	if streamed(meta) {
+		known = leader
+	}
 	switch {
-	case !meta.KnownLeader, meta.ResultsFilteredByACLs, meta.LastContact > maxContact:
+	case !known, meta.ResultsFilteredByACLs, meta.LastContact > maxContact:
 		return denies
 	case v.WentBack, anonymous && meta.DefaultACLPolicy == "deny":
 		return suspects
 	}
 	return proves
 }
+
+func streamed(meta *api.QueryMeta) bool { return meta.QueryBackend == api.QueryBackendStreaming }

@@ -41,6 +41,7 @@ func follow[V any](ctx context.Context, c *Client, l listing[V]) error {
 	defer c.beat.join(c)()
 	if l.index > 0 {
 		w.rules.index, w.answered = l.index, true
+		w.status.update(func(s *Status) { s.State, s.LastContact, s.Index, s.Rows = StateOK, time.Now(), l.index, len(l.known) })
 		for k, v := range l.known {
 			w.guard.known[k] = v
 		}
@@ -60,6 +61,7 @@ type watcher[V any] struct {
 	guard    *guard[V]
 	status   *tracker
 	answered bool // the first answer was delivered
+	filtered bool // the last answer that says so said that rows are filtered
 	denied   int  // empty first answers in a row that proved nothing
 }
 
@@ -98,7 +100,12 @@ func (w *watcher[V]) step(ctx context.Context) time.Duration {
 	if !final { // the watch goes on from its own index: nothing between the two is lost
 		v = w.rules.answered(meta.LastIndex)
 	}
-	t := trusted(meta, v, w.c.anonymous())
+	t := trusted(meta, v, w.c.anonymous(), w.c.beat.leader())
+	if !streamed(meta) {
+		w.filtered = meta.ResultsFilteredByACLs
+	} else if w.filtered && v.Same { // a streamed answer does not say whether rows are still filtered: ask one that does
+		w.rules.index = 0
+	}
 	first := !w.answered
 	if first && len(rows) == 0 && t == denies {
 		w.note(meta, t)
@@ -205,7 +212,7 @@ func (w *watcher[V]) note(meta *api.QueryMeta, t trust) {
 		s.LastContact, s.Err, s.Index, s.Rows = time.Now(), nil, meta.LastIndex, len(w.guard.known)
 		s.Held, s.HeldUntil, s.Detail, s.Faults = held, at, "", faults
 		switch {
-		case meta.ResultsFilteredByACLs:
+		case w.filtered:
 			s.State, s.Detail = StateFiltered, "the token may not read all of it: it needs "+w.l.rule
 		case t == denies:
 			s.State, s.Detail = StateLeaderless, "consul has no leader; nothing is deleted until it has"

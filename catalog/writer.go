@@ -161,7 +161,7 @@ func (w *Writer) read(ctx context.Context) (map[string]Pair, error) {
 		if err != nil {
 			return nil, err
 		}
-		if trusted(meta, verdict{}, false) == denies {
+		if trusted(meta, verdict{}, false, true) == denies {
 			return nil, fmt.Errorf("list %s: the answer is filtered or has no leader", w.c.key(dir))
 		}
 		for k, p := range rows {

@@ -269,17 +269,34 @@ func (c *Consul) signal(s syscall.Signal) {
 // CreateToken makes a token with exactly this policy and returns its secret ID.
 func (c *Consul) CreateToken(policy string) string {
 	c.t.Helper()
+	_, token := c.CreatePolicy(policy)
+	return token
+}
+
+// CreatePolicy makes a policy and a token with it alone. It returns the policy's ID, for UpdatePolicy, and the token's
+// secret ID.
+func (c *Consul) CreatePolicy(policy string) (id, token string) {
+	c.t.Helper()
 	acl := c.Client().ACL()
 	name := fmt.Sprintf("test-%d", time.Now().UnixNano())
 	p, _, err := acl.PolicyCreate(&api.ACLPolicy{Name: name, Rules: policy}, nil)
 	if err != nil {
 		c.t.Fatalf("create consul policy: %v", err)
 	}
-	token, _, err := acl.TokenCreate(&api.ACLToken{Policies: []*api.ACLTokenPolicyLink{{ID: p.ID}}}, nil)
+	made, _, err := acl.TokenCreate(&api.ACLToken{Policies: []*api.ACLTokenPolicyLink{{ID: p.ID}}}, nil)
 	if err != nil {
 		c.t.Fatalf("create consul token: %v", err)
 	}
-	return token.SecretID
+	return p.ID, made.SecretID
+}
+
+// UpdatePolicy changes what a policy allows.
+func (c *Consul) UpdatePolicy(id, policy string) {
+	c.t.Helper()
+	_, _, err := c.Client().ACL().PolicyUpdate(&api.ACLPolicy{ID: id, Name: "changed-" + id, Rules: policy}, nil)
+	if err != nil {
+		c.t.Fatalf("update consul policy: %v", err)
+	}
 }
 
 // DeleteToken revokes a token by its secret ID.

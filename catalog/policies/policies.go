@@ -1,0 +1,32 @@
+// Package policies holds the Consul ACL policies that sluice ships. The tests run with exactly these, under default
+// deny. A replica's token has Reader and Writer, an operator's Apply.
+package policies
+
+import (
+	_ "embed"
+	"strings"
+)
+
+// The policies for the prefix "sluice/".
+var (
+	//go:embed reader.hcl
+	reader string
+	//go:embed writer.hcl
+	writer string
+	//go:embed apply.hcl
+	apply string
+)
+
+// Reader is what a replica needs to serve.
+func Reader(prefix string) string { return with(reader, prefix) }
+
+// Writer is what it needs beside, to write status, ledger and history.
+func Writer(prefix string) string { return with(writer, prefix) }
+
+// Apply is what an operator needs.
+func Apply(prefix string) string { return with(apply, prefix) }
+
+// with puts another prefix in; it must end in a slash.
+func with(policy, prefix string) string {
+	return strings.ReplaceAll(policy, `"sluice/`, `"`+prefix)
+}
