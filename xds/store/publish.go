@@ -79,8 +79,8 @@ func (t *transaction) set(r *Resource) {
 		}
 		return
 	}
-	if wasHeld && old == nil {
-		t.all = true
+	if wasHeld {
+		t.all = true // some stream may have looked away while it was held, or have it from an earlier process
 	}
 	t.see(old, -1)
 	t.see(r, +1)
@@ -94,8 +94,8 @@ func (t *transaction) remove(k Key) {
 	if e == nil {
 		return
 	}
-	if e.resource == nil {
-		t.all = true // held after a start: who has it is not known
+	if e.held {
+		t.all = true
 	}
 	t.see(e.resource, -1)
 	delete(c.entries, k.Name)
