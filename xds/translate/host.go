@@ -17,7 +17,7 @@ const million = 1_000_000
 // entry is one Envoy route of a host's table, and the literal text that every path it matches begins with.
 type entry struct {
 	route   *routev3.Route
-	literal string
+	literal literal
 }
 
 // host builds the virtual host of one host name on one listener.

@@ -23,7 +23,7 @@ type path struct {
 	text    string         // exact path or prefix
 	regex   string         // template or regular expression, for the whole path
 	vars    map[string]int // variables, and the group that captures each
-	literal string         // what every matching path begins with; empty for a regular expression that says nothing
+	literal literal        // what every matching path begins with; empty for a regular expression that says nothing
 }
 
 // parsePath reads the path condition of a match. A template becomes a regular expression: Envoy's own template matcher
@@ -31,7 +31,7 @@ type path struct {
 func parsePath(m *gateway.Match) (path, error) {
 	switch m.PathKind() {
 	case gateway.PathExact:
-		return path{kind: pathExact, text: m.Path, literal: m.Path}, nil
+		return path{kind: pathExact, text: m.Path, literal: literal{m.Path, reachExact}}, nil
 	case gateway.PathTemplate:
 		return parseTemplate(m.Path)
 	case gateway.PathRegex:
@@ -42,9 +42,9 @@ func parsePath(m *gateway.Match) (path, error) {
 			text = "/"
 		}
 		if strings.HasSuffix(text, "/") {
-			return path{kind: pathBelow, text: text, literal: text}, nil
+			return path{kind: pathBelow, text: text, literal: literal{text, reachAny}}, nil
 		}
-		return path{kind: pathPrefix, text: text, literal: text}, nil
+		return path{kind: pathPrefix, text: text, literal: literal{text, reachSegment}}, nil
 	}
 	return path{}, fmt.Errorf("the match names %s, which was not resolved", m.Function.ID)
 }
@@ -61,7 +61,7 @@ func parseTemplate(template string) (path, error) {
 		case part.Literal != "":
 			re.WriteString(regexp.QuoteMeta(part.Literal))
 			if i == 0 {
-				p.literal = part.Literal
+				p.literal.text = part.Literal
 			}
 			continue
 		case part.Rest:
@@ -83,7 +83,7 @@ func parseRegex(expr string) (path, error) {
 		return path{}, fmt.Errorf("regular expression %q: %w", expr, err)
 	}
 	p := path{kind: pathRegex, regex: expr, vars: map[string]int{}}
-	p.literal, _ = re.LiteralPrefix()
+	p.literal.text, _ = re.LiteralPrefix()
 	for i, name := range re.SubexpNames() {
 		if name != "" {
 			p.vars[name] = i

@@ -31,7 +31,7 @@ func fillTable(h *routev3.VirtualHost, entries []entry, limit int) error {
 // trie compiles a table to a prefix map over the path. The map's input holds the query string too, which does no harm:
 // keys are beginnings of paths, and each route's own condition, query strings aside, is still asked.
 func trie(entries []entry) (*xdsmatcherv3.Matcher, error) {
-	literals := make([]string, len(entries))
+	literals := make([]literal, len(entries))
 	for i, e := range entries {
 		literals[i] = e.literal
 	}

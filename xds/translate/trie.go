@@ -10,18 +10,39 @@ import (
 // trieBudget bounds the repetition of catch-alls in buckets: the trie holds at most so many times the table's routes.
 const trieBudget = 4
 
+// literal is what every path that a route takes begins with, and how such a path goes on.
+type literal struct {
+	text  string
+	reach reach
+}
+
+// reach is how a path goes on after a route's literal beginning.
+type reach uint8
+
+const (
+	reachAny     reach = iota // with anything
+	reachSegment              // with a slash, or not at all
+	reachExact                // not at all
+)
+
+// into says whether a path that begins with key, which begins with l.text and is longer, may still be one of l's.
+func (l literal) into(key string) bool {
+	return l.reach == reachAny || l.reach == reachSegment && key[len(l.text)] == '/'
+}
+
 // buckets maps a key to the routes, by position in the table, that a path may match if the key is the longest one that
 // it begins with. Routes of the key "" are tried where no key fits.
 type buckets map[string][]int
 
 // bucketsOf parts a table. Every route stands in the bucket of the longest key that its literal beginning begins with,
-// and in every bucket whose key begins with that literal, in table order: so a bucket holds every route that can match
-// a path that comes to it, and the first of them that matches is the first of the whole table that does.
+// and in every bucket whose key begins with that literal and that the route reaches, in table order: so a bucket holds
+// every route that can match a path that comes to it, and the first of them that matches is the first of the whole
+// table that does.
 //
 // With a key for every distinct literal, k catch-alls before n buckets would be k×n entries. Keys whose routes are
 // fewer than a threshold are therefore given up, their routes going to the next shorter key, and the threshold doubles
 // until the entries are within the budget. At worst one key is left: the list.
-func bucketsOf(literals []string) buckets {
+func bucketsOf(literals []literal) buckets {
 	prefixes := distinct(literals)
 	for least := 1; ; least *= 2 {
 		keys := chooseKeys([]string{""}, prefixes, "", least)
@@ -35,20 +56,22 @@ func bucketsOf(literals []string) buckets {
 
 // prefix is one distinct literal and the routes that have it.
 type prefix struct {
-	text   string
+	literal
 	routes []int
 }
 
-func distinct(literals []string) []prefix {
-	byText := map[string][]int{}
+func distinct(literals []literal) []prefix {
+	byLiteral := map[literal][]int{}
 	for i, l := range literals {
-		byText[l] = append(byText[l], i)
+		byLiteral[l] = append(byLiteral[l], i)
 	}
-	out := make([]prefix, 0, len(byText))
-	for text, routes := range byText {
-		out = append(out, prefix{text, routes})
+	out := make([]prefix, 0, len(byLiteral))
+	for l, routes := range byLiteral {
+		out = append(out, prefix{l, routes})
 	}
-	slices.SortFunc(out, func(a, b prefix) int { return cmp.Compare(a.text, b.text) })
+	slices.SortFunc(out, func(a, b prefix) int {
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.reach, b.reach))
+	})
 	return out
 }
 
@@ -119,9 +142,11 @@ func share(prefixes []prefix, keys []string) []*portion {
 			above = append(cut(above, prefixes[next].text), prefixes[next])
 		}
 		above = cut(above, q.key)
-		q.inherited = slices.Clone(above)
 		for _, p := range above {
-			q.size += len(p.routes)
+			if p.into(q.key) {
+				q.inherited = append(q.inherited, p)
+				q.size += len(p.routes)
+			}
 		}
 	}
 	return out
