@@ -1,10 +1,12 @@
 package envoy
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -128,5 +130,57 @@ func TestDrainEndsWithItsDeadline(t *testing.T) {
 	}
 	if n := within(t, time.Second, "the count of clients", counts); n == 0 {
 		t.Error("no client was counted")
+	}
+}
+
+func TestDrainFinishesWhatIsUnderWay(t *testing.T) {
+	u := testenv.StartUpstream(t, "a")
+	address := testenv.Unused(t)
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := background(t, Options{
+		Path: testenv.EnvoyPath(t), BootstrapJSON: bootstrap(0, number, u.Port()), DrainTime: 300 * time.Millisecond, Concurrency: 1,
+	})
+	within(t, 30*time.Second, "readiness", r.ready)
+	u.Set(testenv.Answer{Hang: true})
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := client.Get("http://" + address)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				err = fmt.Errorf("answered %s", resp.Status)
+			}
+		}
+		answered <- err
+	}()
+	testenv.Eventually(t, 5*time.Second, func() error {
+		if u.Requests() == 0 {
+			return errors.New("the request has not arrived")
+		}
+		return nil
+	})
+	r.stop()
+	testenv.Eventually(t, 5*time.Second, func() error { // after the deadline the port is closed
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return nil
+		}
+		c.Close()
+		return errors.New("connections are still accepted")
+	})
+	u.Set(testenv.Answer{})
+	if err := within(t, 5*time.Second, "the answer", answered); err != nil {
+		t.Errorf("the request under way: %v", err)
+	}
+	if err := within(t, 5*time.Second, "the end", r.ended); err != nil {
+		t.Errorf("the drain returned %v", err)
 	}
 }
