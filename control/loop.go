@@ -106,15 +106,15 @@ func (l *Loop) Run(ctx context.Context) error {
 	timer := time.NewTimer(time.Until(l.gate.deadline()))
 	defer timer.Stop()
 	for {
+		l.drain()
+		if d := l.gate.next(); d > 0 {
+			timer.Reset(d)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-l.in.wake:
 		case <-timer.C:
-		}
-		l.drain()
-		if d := l.gate.next(); d > 0 {
-			timer.Reset(d)
 		}
 	}
 }
