@@ -54,9 +54,6 @@ var requestFuncs = map[string]requestFunc{
 	}),
 	"split": textFunc(2, func(a []string) (any, error) {
 		parts := strings.Split(a[1], a[0])
-		if a[1] == "" {
-			parts = nil
-		}
 		out := make([]any, len(parts))
 		for i, p := range parts {
 			out[i] = p

@@ -230,6 +230,28 @@ func cidrAdd(p netip.Prefix, n *big.Int, shift int) (netip.Addr, error) {
 	return a, nil
 }
 
+// coalesceFunc is the first argument that is neither null nor the empty text, as in Terraform.
+var coalesceFunc = function.New(&function.Spec{
+	VarParam: &function.Parameter{Name: "vals", Type: cty.DynamicPseudoType, AllowNull: true},
+	Type: func(args []cty.Value) (cty.Type, error) {
+		v, err := coalesce(args)
+		return v.Type(), err
+	},
+	Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return coalesce(args) },
+})
+
+func coalesce(args []cty.Value) (cty.Value, error) {
+	for _, a := range args {
+		if !a.IsKnown() {
+			return cty.DynamicVal, nil
+		}
+		if !a.IsNull() && (a.Type() != cty.String || a.AsString() != "") {
+			return a, nil
+		}
+	}
+	return cty.DynamicVal, fmt.Errorf("no argument has a value that is neither null nor empty")
+}
+
 // conversionFunc converts to a type, as tostring and its like do.
 func conversionFunc(want cty.Type) function.Function {
 	return function.New(&function.Spec{

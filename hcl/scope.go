@@ -62,7 +62,7 @@ func (w *usesWalker) Enter(n hclsyntax.Node) hclv2.Diagnostics {
 		}
 	case *hclsyntax.FunctionCallExpr:
 		w.call(n)
-	case *hclsyntax.ForExpr:
+	case hclsyntax.ChildScope: // what a for expression repeats
 		if w.loops++; w.loops == maxForDepth+1 {
 			w.bad(n.Range(), "Nested for expressions", fmt.Sprintf(
 				"For expressions may stand %d deep in one another. Part the value with locals.", maxForDepth))
@@ -73,7 +73,7 @@ func (w *usesWalker) Enter(n hclsyntax.Node) hclv2.Diagnostics {
 
 // Exit leaves a node.
 func (w *usesWalker) Exit(n hclsyntax.Node) hclv2.Diagnostics {
-	if _, ok := n.(*hclsyntax.ForExpr); ok {
+	if _, ok := n.(hclsyntax.ChildScope); ok {
 		w.loops--
 	}
 	return nil
