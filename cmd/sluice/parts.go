@@ -1,0 +1,34 @@
+package main
+
+import (
+	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/feature"
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/hcl"
+	"github.com/sluice-gateway/sluice/xds/translate"
+)
+
+// sourceKinds lists every kind of source. The Consuls are those that the agent is configured with; offline there is
+// none, and the blocks are still known.
+func sourceKinds(consuls ...*catalog.Client) []discovery.Kind {
+	return []discovery.Kind{catalog.Kind(consuls...)}
+}
+
+// schema is the language with all features and sources.
+func schema() *hcl.Schema {
+	var features []hcl.FeatureType
+	for _, k := range feature.All() {
+		features = append(features, hcl.FeatureType{FeatureRule: k.FeatureRule, New: k.New})
+	}
+	var sources []hcl.SourceType
+	for _, k := range sourceKinds() {
+		sources = append(sources, hcl.SourceType{Name: k.Name, New: k.New})
+	}
+	return hcl.NewSchema(features, sources)
+}
+
+// translator builds Envoy's resources with all features.
+func translator() (*translate.Translator, error) { return translate.New(feature.All()) }
+
+func rules(t *translate.Translator) *gateway.Rules { return &gateway.Rules{Features: t.Rules()} }

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/console"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	c := &cobra.Command{Use: "status", Short: "What is in force, how old it is, and what is wrong", Args: cobra.NoArgs}
+	return look(a, c, func([]string) string { return "/v1/status" }, a.showStatus)
+}
+
+func (a *app) showStatus(s console.Status) {
+	switch {
+	case !s.Gate.Open:
+		fmt.Fprintf(a.out, "%s waiting for %s\n", a.paint(yellow, "starting:"), strings.Join(s.Gate.Waiting, ", "))
+	case s.Frozen:
+		fmt.Fprintf(a.out, "%s %s\n", a.paint(yellow, "serving, frozen:"), s.Reason)
+	default:
+		fmt.Fprintln(a.out, a.paint(green, "serving"))
+	}
+	fmt.Fprintf(a.out, "version %s, blocks: %s\n\n", s.Version, countsOf(s.Blocks))
+	rows := [][]string{{"DOCUMENT", "BLOCKS", "PROBLEMS"}}
+	for _, d := range s.Documents {
+		problems := "-"
+		if n := len(d.Diagnostics); n > 0 {
+			problems = fmt.Sprint(n)
+		}
+		if d.Broken {
+			problems = "does not parse; the last good version is in force"
+		}
+		rows = append(rows, []string{d.Name, countsOf(d.Blocks), problems})
+	}
+	a.table(rows)
+	if len(s.Nodes) > 0 {
+		rows = [][]string{{"\nGATEWAY", "ENVOYS", "BEHIND", "REFUSING"}}
+		for _, n := range s.Nodes {
+			rows = append(rows, []string{n.Gateway, fmt.Sprint(n.Connected), fmt.Sprint(n.Behind), fmt.Sprint(n.Refusing)})
+		}
+		a.table(rows)
+	}
+	a.showSources(s.Sources, s.Watches)
+	for _, d := range s.Documents {
+		if len(d.Diagnostics) > 0 {
+			fmt.Fprintln(a.out)
+			a.diagnoseRemote(d.Diagnostics, nil)
+		}
+	}
+	for _, v := range s.BadValues {
+		fmt.Fprintf(a.out, "\nvalue %s is not in force: its last accepted one stays\n", v.Key)
+		a.diagnoseRemote(v.Diagnostics, nil)
+	}
+	for _, b := range s.Problems {
+		if b.State == "retired" {
+			fmt.Fprintf(a.out, "\n%s.%s is deleted, but stays while it is named by %s\n", b.Kind, b.Name, strings.Join(b.HeldBy, ", "))
+		}
+	}
+}
+
+func (a *app) showSources(sources []console.Source, watches []console.Watch) {
+	if len(sources) > 0 {
+		rows := [][]string{{"\nSOURCE", "STATE", "ENDPOINTS", "ANSWERED", "FEEDS"}}
+		for _, s := range sources {
+			state := s.State
+			if s.Stale {
+				state += ", last run's"
+			}
+			if s.Error != "" {
+				state += ": " + s.Error
+			}
+			rows = append(rows, []string{s.Kind + ":" + s.Query, state, fmt.Sprint(s.Endpoints), ago(s.Age), strings.Join(s.Upstreams, ", ")})
+		}
+		a.table(rows)
+	}
+	if len(watches) > 0 {
+		rows := [][]string{{"\nWATCH", "STATE", "ROWS", "ANSWERED"}}
+		for _, w := range watches {
+			state := w.State
+			for _, more := range []string{w.Detail, w.Error} {
+				if more != "" {
+					state += ": " + more
+				}
+			}
+			rows = append(rows, []string{strings.TrimSpace(w.Connection + " " + w.Name), state, fmt.Sprint(w.Rows), ago(w.Age)})
+		}
+		a.table(rows)
+	}
+}
+
+// countsOf is "3 accepted, 1 rejected".
+func countsOf(m map[string]int) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%d %s", m[k], k))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	hclv2 "github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/sluice-gateway/sluice/console"
+	"github.com/sluice-gateway/sluice/envoy"
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/hcl"
+	"github.com/sluice-gateway/sluice/xds/translate"
+)
+
+// validation is what `sluice validate -json` prints.
+type validation struct {
+	hcl.Report
+	Documents int    `json:"documents"`
+	Envoy     string `json:"envoy,omitempty"` // what an Envoy has against the result
+}
+
+type validateFlags struct {
+	json, envoy, strict bool
+	world, envoyPath    string
+}
+
+func (a *app) validateCommand() *cobra.Command {
+	var f validateFlags
+	c := &cobra.Command{
+		Use: "validate PATH…", Short: "Check documents, offline",
+		Long: "Check the documents at the given paths (files, or directories with *.hcl files) as one world, without any\n" +
+			"server: every block, reference, claim and value. Exit code 1 says that something is wrong.",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.validate(c.Context(), args, f) },
+	}
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	c.Flags().BoolVar(&f.envoy, "envoy", false, "also let an Envoy judge the result (envoy --mode validate)")
+	c.Flags().BoolVar(&f.strict, "strict", false, "warnings are errors")
+	c.Flags().StringVar(&f.world, "world", "", "check against the live world in `FILE`, printed by sluice world")
+	c.Flags().StringVar(&f.envoyPath, "envoy-path", "", "the Envoy to ask (default: $ENVOY_PATH, PATH, the cache)")
+	return c
+}
+
+func (a *app) validate(ctx context.Context, paths []string, f validateFlags) error {
+	files, err := readPaths(paths)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return usage("no *.hcl file at the given paths")
+	}
+	t, err := translator()
+	if err != nil {
+		return err
+	}
+	s := schema()
+	base := gateway.New(rules(t))
+	if f.world != "" {
+		if base, err = readWorld(f.world, base, s, files); err != nil {
+			return err
+		}
+	}
+	ws := workspaceOf(files, base, s, os.LookupEnv)
+	diags := ws.diagnostics()
+	out := validation{Report: hcl.NewReport(diags, ws.texts), Documents: len(files)}
+	out.Valid = out.Valid && (!f.strict || out.WarningCount == 0)
+	if out.Valid && f.envoy {
+		said, err := askEnvoy(ctx, ws.world, t, f.envoyPath)
+		if err != nil {
+			return err
+		}
+		out.Envoy, out.Valid = said, said == ""
+	}
+	return a.reportValidation(out, diags, ws.texts, f)
+}
+
+func (a *app) reportValidation(out validation, diags hclv2.Diagnostics, texts map[string][]byte, f validateFlags) error {
+	if f.json {
+		if err := a.printJSON(out); err != nil {
+			return err
+		}
+	} else {
+		a.diagnose(diags, texts)
+		switch {
+		case out.Envoy != "":
+			fmt.Fprintf(a.errs, "%sEnvoy refuses the result\n\n%s\n", a.paint(red, "Error: "), out.Envoy)
+		case !out.Valid:
+			fmt.Fprintf(a.errs, "%s in %s.\n", tally(out.ErrorCount, out.WarningCount), plural(out.Documents, "document"))
+		default:
+			note := ""
+			if out.WarningCount > 0 {
+				note = ", " + plural(out.WarningCount, "warning")
+			}
+			fmt.Fprintf(a.out, "%s The configuration is valid (%s%s).\n", a.paint(green, "Success!"), plural(out.Documents, "document"), note)
+		}
+	}
+	if !out.Valid {
+		return wrong()
+	}
+	return nil
+}
+
+// askEnvoy returns what an Envoy has against a world; empty is nothing.
+func askEnvoy(ctx context.Context, w *gateway.World, t *translate.Translator, explicit string) (string, error) {
+	path, _, err := envoy.Find(explicit)
+	if err != nil {
+		return "", err
+	}
+	var resources []*translate.Resource
+	for _, u := range w.AllUnits() {
+		r, err := t.Build(w.Inputs(u))
+		if err != nil {
+			return err.Error(), nil
+		}
+		if r != nil {
+			resources = append(resources, r)
+		}
+	}
+	b, err := translate.StaticBootstrap(resources)
+	if err != nil {
+		return "", err
+	}
+	raw, err := protojson.Marshal(b)
+	if err != nil {
+		return "", fmt.Errorf("write the configuration for envoy: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	if err := envoy.Validate(ctx, path, raw); err != nil {
+		if errors.Is(err, envoy.ErrRefused) {
+			return err.Error(), nil
+		}
+		return "", err
+	}
+	return "", nil
+}
+
+// readWorld adds what a world file has to a world, but for the documents that are checked.
+func readWorld(path string, base *gateway.World, s *hcl.Schema, checked []file) (*gateway.World, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usage("read world: %w", err)
+	}
+	var d console.WorldDump
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return nil, usage("read world %s: %w", path, err)
+	}
+	replaced := map[string]bool{}
+	for _, f := range checked {
+		replaced[f.name] = true
+	}
+	in := gateway.Input{Documents: map[string]*gateway.Document{}, Leaves: map[gateway.ID]*string{}, Settled: true}
+	for _, doc := range d.Documents {
+		if replaced[doc.Name] {
+			continue
+		}
+		made := &gateway.Document{Name: doc.Name, Index: doc.Index, Modify: doc.Modify}
+		for _, b := range doc.Blocks {
+			start := hclv2.Pos{Line: b.Start.Line, Column: b.Start.Column, Byte: b.Start.Byte}
+			w, diags := hcl.ParseBlock(hcl.Origin{Name: doc.Name, Index: doc.Index, Modify: doc.Modify}, b.Text, start, s)
+			if diags.HasErrors() {
+				return nil, usage("read world %s: block %s of %s: %s", path, b.Name, doc.Name, diags.Error())
+			}
+			made.Blocks = append(made.Blocks, w)
+		}
+		in.Documents[doc.Name] = made
+	}
+	for key, v := range d.Values {
+		in.Leaves[gateway.ID{Kind: gateway.KindValue, Name: key}] = &v
+	}
+	w, _ := gateway.Apply(base, in)
+	return w, nil
+}
