@@ -39,6 +39,10 @@ func (st *stream) flush() {
 			break
 		}
 	}
+	for _, t := range st.order {
+		t.grown()
+		t.trim()
+	}
 	if !p.next.IsZero() {
 		st.timer.Reset(max(time.Until(p.next), 0))
 	}
@@ -83,6 +87,7 @@ func (p *planner) look(t *typeState) {
 		}
 	}
 	t.asked = nil
+	t.grown()
 }
 
 // changed considers a name of the log under all names by which the client knows it.

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -9,7 +11,16 @@ import (
 	"github.com/sluice-gateway/sluice/xds/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(fleetEnv); addr != "" {
+		if err := fleet(addr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestClientReceivesAndFollows(t *testing.T) {
 	r := newRig(t, server.Options{RemovalGrace: -1})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type typeState struct {
 	removals map[string]*removal        // what it should lose
 	refused  map[string]string          // name → version that it refused: not sent again
 
+	peak     [2]int // sizes that pending and flying once had
 	lastPart int
 	counts   Counts
 }
@@ -206,4 +208,26 @@ func (t *typeState) last(name string) *store.Resource {
 		return i.resource
 	}
 	return t.have[name]
+}
+
+// grown notes how large the maps are before they shrink.
+func (t *typeState) grown() {
+	t.peak[0], t.peak[1] = max(t.peak[0], len(t.pending)), max(t.peak[1], len(t.flying))
+}
+
+// trim gives the maps that are walked at each change the size of what is in them: walking an emptied map costs what
+// it once held.
+func (t *typeState) trim() {
+	t.pending = trimmed(t.pending, &t.peak[0])
+	t.flying = trimmed(t.flying, &t.peak[1])
+}
+
+func trimmed[V any](m map[string]V, peak *int) map[string]V {
+	if *peak < 64 || *peak < 4*len(m) {
+		return m
+	}
+	out := make(map[string]V, len(m))
+	maps.Copy(out, m)
+	*peak = len(m)
+	return out
 }
