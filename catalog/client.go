@@ -107,6 +107,9 @@ func (c *Client) anonymous() bool {
 	return err == nil && token == ""
 }
 
+// Reachable says that the last sign of life came and Consul had a leader; true while nothing is watched.
+func (c *Client) Reachable() bool { return c.beat.leader() }
+
 // Lag is how late a change may be seen because there are more watches than the agent allows connections; usually 0.
 func (c *Client) Lag() time.Duration { return c.slots.lag() }
 

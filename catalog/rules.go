@@ -8,10 +8,13 @@ import (
 )
 
 // The pace of one watch. Two answers may follow each other at once, so that neither a lone change nor the second of
-// two waits; sustained churn is slowed down.
+// two waits. Sustained change is slowed down in proportion to what a list costs to read again, wakes that change nothing
+// down to one in 15 s.
 const (
 	burst       = 2
-	changePace  = 50 * time.Millisecond  // between answers that changed something, when they keep coming
+	rowPace     = 50 * time.Microsecond // a row, between answers that changed something, when they keep coming
+	leastPace   = time.Millisecond
+	mostPace    = 15 * time.Second
 	idleFirst   = 100 * time.Millisecond // after the burst of answers that changed nothing, doubling
 	idleLast    = 15 * time.Second
 	idleForget  = time.Minute // without an idle wake, the pace is forgotten
@@ -36,7 +39,7 @@ type rules struct {
 }
 
 func newRules(wait time.Duration) *rules {
-	return &rules{wait: wait, idleLast: idleLast, changes: rate.NewLimiter(rate.Every(changePace), burst)}
+	return &rules{wait: wait, idleLast: idleLast, changes: rate.NewLimiter(rate.Every(leastPace), burst)}
 }
 
 // deadline is when a call that waits for `wait` must have answered: Consul adds up to a sixteenth.
@@ -64,11 +67,12 @@ func (r *rules) answered(index uint64) verdict {
 	return v
 }
 
-// pause is how long to wait before asking again after an answer.
-func (r *rules) pause(now time.Time, v verdict, changed bool) time.Duration {
+// pause is how long to wait before asking again after an answer of so many rows.
+func (r *rules) pause(now time.Time, v verdict, changed bool, rows int) time.Duration {
 	switch {
 	case changed:
 		r.idle = 0
+		r.changes.SetLimitAt(now, rate.Every(min(max(leastPace, time.Duration(rows)*rowPace), mostPace)))
 		return r.changes.ReserveN(now, 1).DelayFrom(now)
 	case v.Same: // the wait ran out: the next call blocks
 		return 0

@@ -120,92 +120,89 @@ func (s *Services) Run(ctx context.Context, update func([]gateway.Endpoint), ali
 	if len(s.spec.Tags) > 0 {
 		name += " [" + strings.Join(s.spec.Tags, " ") + "]"
 	}
-	return follow(ctx, s.c, listing[instance]{
+	var faults []string // of the last answer; follow reads and reports in one goroutine
+	return follow(ctx, s.c, listing[gateway.Endpoint]{
 		name: name, rule: fmt.Sprintf("service_prefix %q and node_prefix \"\" { policy = \"read\" }", s.spec.Service),
-		same: sameInstance, alive: alive, read: s.read,
-		changed: func(known map[string]instance, _ offered) {
+		same: sameEndpoint, alive: alive,
+		read: func(o *api.QueryOptions) (rows map[string]gateway.Endpoint, meta *api.QueryMeta, err error) {
+			rows, faults, meta, err = s.read(o)
+			return rows, meta, err
+		},
+		changed: func(known map[string]gateway.Endpoint, _ offered) {
 			out := make([]gateway.Endpoint, 0, len(known))
 			for _, id := range slices.Sorted(maps.Keys(known)) {
-				if i := known[id]; i.fault == "" {
-					out = append(out, i.Endpoint)
-				}
+				out = append(out, known[id])
 			}
 			update(out)
 		},
-		faults: func(known map[string]instance) []string {
-			var out []string
-			for _, id := range slices.Sorted(maps.Keys(known)) {
-				if f := known[id].fault; f != "" {
-					out = append(out, id+": "+f)
-				}
-			}
-			return out
-		},
+		faults: func() []string { return faults },
 	})
 }
 
-// instance is one row of a service; fault says why it cannot be an endpoint.
-type instance struct {
-	gateway.Endpoint
-	fault string
-}
-
-func sameInstance(a, b instance) bool {
-	return a.fault == b.fault && a.ID == b.ID && a.Address == b.Address && a.Port == b.Port && a.Health == b.Health &&
+func sameEndpoint(a, b gateway.Endpoint) bool {
+	return a.ID == b.ID && a.Address == b.Address && a.Port == b.Port && a.Health == b.Health &&
 		a.Weight == b.Weight && a.Locality == b.Locality && slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
 }
 
-func (s *Services) read(o *api.QueryOptions) (map[string]instance, *api.QueryMeta, error) {
+// read lists the instances by ID, and says of those that cannot be endpoints why.
+func (s *Services) read(o *api.QueryOptions) (map[string]gateway.Endpoint, []string, *api.QueryMeta, error) {
 	o.Datacenter, o.Namespace, o.Partition = s.spec.Datacenter, s.spec.Namespace, s.spec.Partition
 	entries, meta, err := s.c.api.Health().ServiceMultipleTags(s.spec.Service, s.spec.Tags, false, o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list instances of service %s: %w", s.spec.Service, err)
+		return nil, nil, nil, fmt.Errorf("list instances of service %s: %w", s.spec.Service, err)
 	}
-	rows := make(map[string]instance, len(entries))
+	var faults []string
+	rows := make(map[string]gateway.Endpoint, len(entries))
 	for _, e := range entries {
 		if e.Service == nil || e.Node == nil {
 			continue
 		}
-		i := newInstance(e, s.spec.PassingOnly)
+		i, err := newEndpoint(e, s.spec.PassingOnly)
+		if err != nil {
+			faults = append(faults, i.ID+": "+err.Error())
+			continue
+		}
 		rows[i.ID] = i
 	}
-	return rows, meta, nil
+	slices.Sort(faults)
+	return rows, faults, meta, nil
 }
 
-func newInstance(e *api.ServiceEntry, passingOnly bool) instance {
-	i := instance{Endpoint: gateway.Endpoint{
-		ID: e.Node.Node + "/" + e.Service.ID, Address: e.Service.Address,
-		Tags: slices.Sorted(slices.Values(e.Service.Tags)), Meta: e.Service.Meta, Locality: locality(e),
-	}}
-	if i.Address == "" {
-		i.Address = e.Node.Address
+// newEndpoint makes an endpoint of an instance; with an error it has its ID alone.
+func newEndpoint(e *api.ServiceEntry, passingOnly bool) (gateway.Endpoint, error) {
+	id := e.Node.Node + "/" + e.Service.ID
+	address := e.Service.Address
+	if address == "" {
+		address = e.Node.Address
 	}
-	if ip, err := netip.ParseAddr(i.Address); err != nil {
-		i.fault = fmt.Sprintf("address %q is no IP address; register one, or use a dns source", i.Address)
-	} else {
-		i.Address = ip.Unmap().String()
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return gateway.Endpoint{ID: id}, fmt.Errorf("address %q is no IP address; register one, or use a dns source", address)
 	}
 	if e.Service.Port < 1 || e.Service.Port > 65535 {
-		i.fault = fmt.Sprintf("port %d is no port", e.Service.Port)
+		return gateway.Endpoint{ID: id}, fmt.Errorf("port %d is no port", e.Service.Port)
 	}
-	i.Port = uint16(e.Service.Port) //nolint:gosec // checked above: a fault is never an endpoint
-	weights := e.Service.Weights
-	weight := weights.Passing
+	health, weight := health(e, passingOnly)
+	return gateway.Endpoint{
+		ID: id, Address: ip.Unmap().String(), Port: uint16(e.Service.Port), Health: health, Weight: weight, //nolint:gosec // checked
+		Tags: slices.Sorted(slices.Values(e.Service.Tags)), Meta: e.Service.Meta, Locality: locality(e),
+	}, nil
+}
+
+// health is the state of an instance and its weight in that state. An instance whose weight is 0 takes no traffic.
+func health(e *api.ServiceEntry, passingOnly bool) (gateway.Health, uint32) {
+	state, weight := gateway.Critical, e.Service.Weights.Passing
 	switch e.Checks.AggregatedStatus() {
 	case api.HealthPassing:
-		i.Health = gateway.Healthy
+		state = gateway.Healthy
 	case api.HealthWarning:
-		i.Health, weight = gateway.Warning, weights.Warning
-		if passingOnly || weights.Warning == 0 && weights.Passing != 0 {
-			i.Health = gateway.Critical
+		if weight = e.Service.Weights.Warning; !passingOnly && (weight > 0 || e.Service.Weights.Passing == 0) {
+			state = gateway.Warning
 		}
 	case api.HealthMaint:
-		i.Health = gateway.Draining
-	default:
-		i.Health = gateway.Critical
+		state = gateway.Draining
 	}
-	i.Weight = uint32(max(weight, 1)) //nolint:gosec // Consul bounds weights to 65535
-	return i
+	return state, uint32(max(weight, 1)) //nolint:gosec // Consul bounds weights to 65535
 }
 
 // locality is the service's, else the node's, else what the node's metadata says.

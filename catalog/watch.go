@@ -21,8 +21,8 @@ type listing[V any] struct {
 	// changed is called with what is known after each change, and once for the first answer even where that is empty.
 	// The map is the watch's own: it is read during the call only.
 	changed func(known map[string]V, change offered)
-	alive   func()                            // an answer changed nothing
-	faults  func(known map[string]V) []string // rows that cannot be used, and why; nil: all can
+	alive   func()          // an answer changed nothing
+	faults  func() []string // rows of the last answer that cannot be used, and why; nil: all can
 	// spared says that an empty answer is no accident; nil: it may be one.
 	spared func(context.Context) bool
 }
@@ -61,6 +61,7 @@ type watcher[V any] struct {
 	guard    *guard[V]
 	status   *tracker
 	answered bool // the first answer was delivered
+	afresh   bool // after an outage, the next call does not block
 	filtered bool // the last answer that says so said that rows are filtered
 	denied   int  // empty first answers in a row that proved nothing
 }
@@ -95,7 +96,7 @@ func (w *watcher[V]) step(ctx context.Context) time.Duration {
 	if err != nil {
 		return w.failed(ctx, err)
 	}
-	now = time.Now()
+	now, w.afresh = time.Now(), false
 	v := verdict{}
 	if !final { // the watch goes on from its own index: nothing between the two is lost
 		v = w.rules.answered(meta.LastIndex)
@@ -130,7 +131,7 @@ func (w *watcher[V]) step(ctx context.Context) time.Duration {
 	if at, ok := w.guard.settle(); ok && !at.After(now) {
 		return 0 // the confirming read is not slowed down
 	}
-	return w.rules.pause(now, v, change.changed() || first)
+	return w.rules.pause(now, v, change.changed() || first, len(rows))
 }
 
 // errCut is why a blocking query ended early to make room or to start again; it is no failure.
@@ -148,6 +149,9 @@ func (w *watcher[V]) ask(ctx context.Context, wait time.Duration, final bool) (m
 	}
 	opts := &api.QueryOptions{WaitIndex: w.rules.index, WaitTime: wait}
 	limit := deadline(wait)
+	if w.afresh { // a Consul that has lost its state would wait for an index that is far away
+		opts, limit = &api.QueryOptions{}, callTimeout
+	}
 	if final {
 		opts = &api.QueryOptions{RequireConsistent: true}
 		limit = callTimeout
@@ -185,9 +189,10 @@ func (w *watcher[V]) failed(ctx context.Context, err error) time.Duration {
 	case ctx.Err() != nil, errors.Is(err, errCut):
 		return 0
 	case errors.Is(err, errRestart):
-		w.rules.fails = 0
+		w.rules.fails, w.afresh = 0, true
 		return time.Duration(w.c.rand() * float64(spread))
 	}
+	w.afresh = true
 	w.status.update(func(s *Status) {
 		s.State, s.Err = StateFailing, err
 		s.Detail = advice(err, w.l.rule)
@@ -204,7 +209,7 @@ func (w *watcher[V]) note(meta *api.QueryMeta, t trust) {
 	held := w.guard.held()
 	var faults []string
 	if w.l.faults != nil {
-		faults = w.l.faults(w.guard.known)
+		faults = w.l.faults()
 	}
 	recovered := false
 	w.status.update(func(s *Status) {
