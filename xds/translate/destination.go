@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -118,6 +119,10 @@ func redirect(r *gateway.Redirect, p path) (*routev3.RedirectAction, error) {
 	if r.Scheme != "" {
 		out.SchemeRewriteSpecifier = &routev3.RedirectAction_SchemeRedirect{SchemeRedirect: r.Scheme}
 	}
+	if r.Path != "" && !strings.Contains(r.Path, "{") {
+		out.PathRewriteSpecifier = &routev3.RedirectAction_PathRedirect{PathRedirect: r.Path}
+		return out, nil
+	}
 	w, err := p.rewrite(r.Path, r.Prefix)
 	if err != nil {
 		return nil, err
@@ -125,8 +130,6 @@ func redirect(r *gateway.Redirect, p path) (*routev3.RedirectAction, error) {
 	switch {
 	case w.regex != nil:
 		out.PathRewriteSpecifier = &routev3.RedirectAction_RegexRewrite{RegexRewrite: w.regex}
-	case w.prefix != "" && r.Path != "":
-		out.PathRewriteSpecifier = &routev3.RedirectAction_PathRedirect{PathRedirect: w.prefix}
 	case w.prefix != "":
 		out.PathRewriteSpecifier = &routev3.RedirectAction_PrefixRewrite{PrefixRewrite: w.prefix}
 	}
