@@ -24,6 +24,25 @@ type entry struct {
 	was     string              // the version of good
 	left    map[uint64]struct{} // streams that have not acknowledged this version; empty: settled
 	since   time.Time           // when the change arrived that made this version
+	bad     map[string]string   // versions that some Envoy refused, and its words: none is published again
+}
+
+// keptRefusals bounds the refused versions that are remembered for one resource.
+const keptRefusals = 64
+
+// refuse remembers that an Envoy did not take the present version.
+func (e *entry) refuse(words string) {
+	if e.bad == nil || len(e.bad) >= keptRefusals {
+		e.bad = map[string]string{}
+	}
+	e.bad[e.version] = words
+}
+
+// forgive lets versions be tried again that were refused.
+func (b *book) forgive() {
+	for _, e := range b.entries {
+		e.bad = nil
+	}
 }
 
 func newBook() *book {
@@ -32,7 +51,8 @@ func newBook() *book {
 
 // expect notes a published resource. Every connected Envoy of its gateways is to acknowledge it, unless it is what
 // they have or what they had before they refused another. Assignments are not waited for: no block makes a bad one.
-func (b *book) expect(r *store.Resource, u gateway.Unit, forms []gateway.FormRef, since time.Time) {
+// The answer is what an Envoy said of this very version when it refused it; then it must not be published.
+func (b *book) expect(r *store.Resource, u gateway.Unit, forms []gateway.FormRef, since time.Time) (refusal string) {
 	e := b.entries[r.Key]
 	if e == nil {
 		e = &entry{}
@@ -46,13 +66,18 @@ func (b *book) expect(r *store.Resource, u gateway.Unit, forms []gateway.FormRef
 		e.since, e.left = since, b.audience(r.Gateways)
 	}
 	e.version, e.forms = r.Version, forms
+	if words, bad := e.bad[r.Version]; bad {
+		e.left = nil
+		return words
+	}
 	if len(e.left) == 0 {
 		e.good, e.was = forms, r.Version
-		return
+		return ""
 	}
 	for _, f := range forms {
 		b.open[f]++
 	}
+	return ""
 }
 
 func (b *book) audience(gateways []string) map[uint64]struct{} {
@@ -212,6 +237,7 @@ func (l *Loop) refused(a answer) {
 		if e == nil || e.version != v.Version {
 			continue
 		}
-		l.inquest.refusedBy(v.Key, e, a.words)
+		e.refuse(a.words)
+		l.inquest.refused(v.Key, e.forms, a.words)
 	}
 }

@@ -59,9 +59,10 @@ type subscribers struct {
 	list map[chan struct{}]struct{}
 }
 
-// Subscribe returns a channel that is sent to after changes, and a function that ends the subscription.
+// Subscribe returns a channel that is sent to now and after changes, and a function that ends the subscription.
 func (l *Loop) Subscribe() (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
+	c <- struct{}{}
 	l.subs.mu.Lock()
 	defer l.subs.mu.Unlock()
 	if l.subs.list == nil {

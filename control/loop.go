@@ -153,6 +153,11 @@ func (l *Loop) configLane() bool {
 		return false
 	}
 	l.gate.confirm(in.Documents)
+	for _, words := range in.Quarantine {
+		if words == nil {
+			l.book.forgive()
+		}
+	}
 	l.apply(in, since)
 	return true
 }

@@ -30,8 +30,11 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 			tx.Remove = append(tx.Remove, key)
 			l.book.remove(key)
 		default:
+			if refusal := l.book.expect(r, u, in.Forms, since); refusal != "" {
+				failed = append(failed, failure{key, in.Forms, refusal})
+				continue
+			}
 			tx.Set = append(tx.Set, r)
-			l.book.expect(r, u, in.Forms, since)
 		}
 	}
 	if len(change.Units) > 0 {
@@ -39,8 +42,8 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 	}
 	l.cfg.Store.Publish(tx)
 	for _, f := range failed {
-		l.log.Error("cannot translate", "resource", f.key.String(), "error", f.words)
-		l.inquest.open(f.key, l.book.suspects(f.key, f.forms), f.words)
+		l.log.Warn("not published", "resource", f.key.String(), "error", f.words)
+		l.inquest.refused(f.key, f.forms, f.words)
 	}
 	l.accept(l.book.settled(l.w, change.Blocks))
 }

@@ -41,9 +41,9 @@ func (q *inquest) suspects(ref gateway.FormRef) bool {
 	return false
 }
 
-// refusedBy takes an Envoy's refusal of the current version of a resource.
-func (q *inquest) refusedBy(key store.Key, e *entry, words string) {
-	suspects := q.l.book.suspects(key, e.forms)
+// refused takes an Envoy's refusal of the current version of a resource, or that of the translation itself.
+func (q *inquest) refused(key store.Key, forms []gateway.FormRef, words string) {
+	suspects := q.l.book.suspects(key, forms)
 	if q.test && len(q.cases) > 0 {
 		if onTrial := intersect(q.cases[0].forms, suspects); len(onTrial) > 0 {
 			q.cases[0].failed = true
@@ -69,8 +69,13 @@ func (q *inquest) open(key store.Key, suspects []gateway.FormRef, words string) 
 		q.convict(suspects[0])
 		return
 	}
-	q.cases = append(q.cases, trial{key: key, forms: suspects})
+	q.cases = append(q.cases, halves(key, suspects)...)
 	q.quarantine(suspects, held)
+}
+
+func halves(key store.Key, forms []gateway.FormRef) []trial {
+	n := len(forms) / 2
+	return []trial{{key: key, forms: forms[:n:n]}, {key: key, forms: forms[n:]}}
 }
 
 // current says that a form is the one that its block would have in force.
@@ -119,9 +124,7 @@ func (q *inquest) verdict() {
 	case len(t.forms) == 1:
 		q.convict(t.forms[0])
 	default:
-		half := len(t.forms) / 2
-		rest := q.cases
-		q.cases = append([]trial{{key: t.key, forms: t.forms[:half:half]}, {key: t.key, forms: t.forms[half:]}}, rest...)
+		q.cases = append(halves(t.key, t.forms), q.cases...)
 		q.quarantine(t.forms, held)
 	}
 }
