@@ -58,10 +58,16 @@ func ServeResources(t testing.TB, resources []*translate.Resource) *Edge {
 	return e
 }
 
-// Do sends a request; headers are "name: value".
+// Do sends a request without a body; headers are "name: value".
 func (e *Edge) Do(t testing.TB, method, host, target string, headers ...string) Answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, e.url+target, nil)
+	return e.Send(t, method, host, target, "", headers...)
+}
+
+// Send sends a request with a body.
+func (e *Edge) Send(t testing.TB, method, host, target, body string, headers ...string) Answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, e.url+target, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,11 +81,11 @@ func (e *Edge) Do(t testing.TB, method, host, target string, headers ...string) 
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(body)}
+	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: string(answer)}
 }
 
 // Backend starts an HTTP server of the test and returns its address.
