@@ -1,6 +1,8 @@
 package hcl
 
 import (
+	"bytes"
+
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 )
@@ -11,9 +13,19 @@ func Format(name string, src []byte) ([]byte, hclv2.Diagnostics) {
 	if _, diags := parseBody(name, src, hclv2.InitialPos); diags.HasErrors() {
 		return nil, Dedup(diags)
 	}
-	out := hclwrite.Format(src)
-	if n := len(out); n > 0 && out[n-1] != '\n' {
-		out = append(out, '\n')
+	out := append(bytes.TrimRight(src, " \t\r\n"), '\n')
+	if len(out) == 1 {
+		return nil, nil
+	}
+	for range maxFormat {
+		next := hclwrite.Format(out)
+		if bytes.Equal(next, out) {
+			break
+		}
+		out = next
 	}
 	return out, nil
 }
+
+// maxFormat bounds the rounds of the formatter: rare documents take two to come to rest.
+const maxFormat = 4
