@@ -25,7 +25,7 @@ gateway "edge" {
   }
 }
 upstream "shop" {
-  static { addresses = [%q] }
+  static { endpoints = [%q] }
 }
 route "shop" {
   headers {

@@ -24,10 +24,10 @@ func TestTheCopyArrivesAndNobodyWaitsForIt(t *testing.T) {
 		  listener "http" { port = 8080 }
 		}
 		upstream "shop" {
-		  static { addresses = ["` + own + `"] }
+		  static { endpoints = ["` + own + `"] }
 		}
 		upstream "next" {
-		  static { addresses = ["` + copied + `"] }
+		  static { endpoints = ["` + copied + `"] }
 		}
 		route "shop" {
 		  mirror { upstream = upstream.next }

@@ -23,7 +23,7 @@ func TestAFailedTryIsRepeated(t *testing.T) {
 		  listener "http" { port = 8080 }
 		}
 		upstream "shop" {
-		  static { addresses = ["` + address + `"] }
+		  static { endpoints = ["` + address + `"] }
 		}
 		route "shop" {
 		  match { prefix = "/retried" }

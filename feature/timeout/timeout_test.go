@@ -21,7 +21,7 @@ func TestASlowUpstreamIsGivenUp(t *testing.T) {
 		  listener "http" { port = 8080 }
 		}
 		upstream "shop" {
-		  static { addresses = ["` + address + `"] }
+		  static { endpoints = ["` + address + `"] }
 		}
 		route "shop" {
 		  timeout { request = "100ms" }

@@ -50,7 +50,7 @@ func setting(example string) string {
 	}
 	for i, name := range []string{"shop", "next"} {
 		if strings.Contains(example, "upstream."+name) && !strings.Contains(example, `upstream "`+name+`"`) {
-			out += fmt.Sprintf("upstream %q {\n  static {\n    addresses = [\"10.0.0.%d:8080\"]\n  }\n}\n", name, i+1)
+			out += fmt.Sprintf("upstream %q {\n  static {\n    endpoints = [\"10.0.0.%d:8080\"]\n  }\n}\n", name, i+1)
 		}
 	}
 	return out

@@ -1,42 +1,19 @@
 package featuretest
 
 import (
-	"fmt"
+	"context"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 
+	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/hcl"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
-
-// Static is the source of these tests: static { addresses = ["127.0.0.1:8080"] }.
-type Static struct {
-	Addresses []string `hcl:"addresses"`
-	Tags      []string `hcl:"tags,optional"`
-}
-
-// SourceKey names the addresses.
-func (s *Static) SourceKey() gateway.SourceKey {
-	return gateway.SourceKey{Kind: "static", Query: strings.Join(s.Addresses, ",") + ";" + strings.Join(s.Tags, ",")}
-}
-
-func (s *Static) endpoints() ([]gateway.Endpoint, error) {
-	var out []gateway.Endpoint
-	for _, a := range s.Addresses {
-		ap, err := netip.ParseAddrPort(a)
-		if err != nil {
-			return nil, fmt.Errorf("read address %q: %w", a, err)
-		}
-		out = append(out, gateway.Endpoint{ID: a, Address: ap.Addr().String(), Port: ap.Port(), Tags: s.Tags})
-	}
-	return out, nil
-}
 
 // Documents are documents by name.
 type Documents map[string]string
@@ -66,11 +43,7 @@ func Translate(t testing.TB, kinds []translate.Kind, docs Documents) *Result {
 	w, _ := gateway.Apply(gateway.New(&gateway.Rules{Features: tr.Rules()}), in)
 	feed := gateway.Input{Endpoints: map[gateway.SourceKey][]gateway.Endpoint{}, Settled: true}
 	for key, source := range w.Sources() {
-		list, err := source.Spec.(*Static).endpoints()
-		if err != nil {
-			t.Fatal(err)
-		}
-		feed.Endpoints[key] = list
+		feed.Endpoints[key] = endpoints(t, source.Spec)
 	}
 	out.World, _ = gateway.Apply(w, feed)
 	for _, b := range out.World.Blocks() {
@@ -107,8 +80,27 @@ func schemaOf(kinds []translate.Kind) *hcl.Schema {
 		features[i] = hcl.FeatureType{FeatureRule: k.FeatureRule, New: k.New}
 	}
 	return hcl.NewSchema(features, []hcl.SourceType{{
-		Name: "static", New: func() gateway.SourceSpec { return &Static{} },
+		Name: static.Kind().Name, New: static.Kind().New,
 	}})
+}
+
+// endpoints is what a static source lists.
+func endpoints(t testing.TB, spec gateway.SourceSpec) (list []gateway.Endpoint) {
+	t.Helper()
+	source, err := static.Kind().Open(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	err = source.Run(ctx, func(all []gateway.Endpoint) {
+		list = all
+		stop()
+	}, func() {})
+	if ctx.Err() == nil {
+		t.Fatalf("a static source ended: %v", err)
+	}
+	return list
 }
 
 func compareDiag(a, b *hclv2.Diagnostic) int {

@@ -25,7 +25,7 @@ func echo(t *testing.T, name string) string {
 }
 
 func upstream(name string, addresses ...string) string {
-	return fmt.Sprintf("upstream %q {\n  static {\n    addresses = [%q]\n    tags = [%q]\n  }\n}\n", name, strings.Join(addresses, `", "`), name)
+	return fmt.Sprintf("upstream %q {\n  static {\n    endpoints = [%q]\n  }\n}\n", name, strings.Join(addresses, `", "`))
 }
 
 func TestPathsAreRewritten(t *testing.T) {
@@ -127,12 +127,14 @@ func TestSharesAndSubsets(t *testing.T) {
 		upstream("a", echo(t, "a")) + upstream("b", echo(t, "b")) + upstream("c", echo(t, "c")) + `
 		upstream "both" {
 		  static {
-		    addresses = ["` + echo(t, "v1") + `"]
-		    tags      = ["v1"]
+		    endpoint "` + echo(t, "v1") + `" {
+		      tags = ["v1"]
+		    }
 		  }
 		  static {
-		    addresses = ["` + echo(t, "v2") + `"]
-		    tags      = ["v2"]
+		    endpoint "` + echo(t, "v2") + `" {
+		      tags = ["v2"]
+		    }
 		  }
 		}
 		route "shares" {
