@@ -11,13 +11,14 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // StaticBootstrap is a bootstrap that holds all the resources itself: listeners with their routes and hosts, clusters
 // with their endpoints. Envoy serves from it, or judges it with --mode validate, without a control plane. The resources
 // are not changed. Hosts and assignments whose listener or cluster is not among the resources are left out; references
-// to missing clusters are not judged.
+// to missing clusters are not judged. Its limits are those of package bootstrap.
 func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	static := &bootstrapv3.Bootstrap_StaticResources{}
 	tables := map[string]*routev3.RouteConfiguration{}
@@ -46,7 +47,19 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 			static.Clusters = append(static.Clusters, inlineEndpoints(m, assignments[m.Name]))
 		}
 	}
-	return &bootstrapv3.Bootstrap{StaticResources: static}, nil
+	return &bootstrapv3.Bootstrap{StaticResources: static, LayeredRuntime: limits()}, nil
+}
+
+// maxRegexProgram is the RE2 program size above which the Envoys that sluice starts refuse a regular expression.
+const maxRegexProgram = 1000
+
+func limits() *bootstrapv3.LayeredRuntime {
+	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
+		Name: "sluice",
+		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
+			"re2.max_program_size.error_level": structpb.NewNumberValue(maxRegexProgram),
+		}}},
+	}}}
 }
 
 // inlineRoutes is a copy of the listener that holds its hosts.
