@@ -55,8 +55,7 @@ func (t *typeState) take(nonce string) *sent {
 func (st *stream) acked(t *typeState, s *sent) []Versioned {
 	t.counts.Acked++
 	t.counts.LastAck = time.Now()
-	m := st.srv.metrics
-	m.acked.WithLabelValues(t.kind.short).Inc()
+	t.metrics.acked.Inc()
 	out := make([]Versioned, 0, len(s.items))
 	var oldest time.Time
 	for _, i := range s.items {
@@ -80,7 +79,7 @@ func (st *stream) acked(t *typeState, s *sent) []Versioned {
 		}
 	}
 	if !oldest.IsZero() {
-		m.latency.WithLabelValues(t.kind.short).Observe(time.Since(oldest).Seconds())
+		t.metrics.latency.Observe(time.Since(oldest).Seconds())
 	}
 	return out
 }
@@ -90,7 +89,7 @@ func (st *stream) acked(t *typeState, s *sent) []Versioned {
 func (st *stream) nacked(t *typeState, s *sent, text string) []Versioned {
 	t.counts.Nacked++
 	t.counts.LastNack, t.counts.LastNackAt = text, time.Now()
-	st.srv.metrics.nacked.WithLabelValues(t.kind.short).Inc()
+	t.metrics.nacked.Inc()
 	var mine []*item
 	for _, i := range s.items {
 		if latest := t.flying[i.name]; latest != nil && latest.in == s {

@@ -15,6 +15,19 @@ type metrics struct {
 	latency             *prometheus.HistogramVec
 }
 
+// typeMetrics are the metrics of one type, looked up once.
+type typeMetrics struct {
+	sent, acked, nacked prometheus.Counter
+	latency             prometheus.Observer
+}
+
+func (m *metrics) of(k kind) typeMetrics {
+	return typeMetrics{
+		sent: m.sent.WithLabelValues(k.short), acked: m.acked.WithLabelValues(k.short),
+		nacked: m.nacked.WithLabelValues(k.short), latency: m.latency.WithLabelValues(k.short),
+	}
+}
+
 func newMetrics(s *Server, r prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "sluice", Subsystem: "xds", Name: name, Help: help})

@@ -13,7 +13,7 @@ import (
 // flush reads the log and sends what is due. The stream's lock is held; the store is looked at in one view, and
 // nothing is sent before that is closed.
 func (st *stream) flush() {
-	if st.out == nil {
+	if st.out == nil || st.settled() {
 		return
 	}
 	now := time.Now()
@@ -46,6 +46,16 @@ func (st *stream) flush() {
 	if !p.next.IsZero() {
 		st.timer.Reset(max(time.Until(p.next), 0))
 	}
+}
+
+// settled says that a flush would find nothing to do: an ACK ends most changes.
+func (st *stream) settled() bool {
+	for _, t := range st.order {
+		if t.compare || len(t.asked) > 0 || len(t.pending) > 0 || len(t.removals) > 0 || t.cursor != st.srv.store.Generation() {
+			return false
+		}
+	}
+	return true
 }
 
 // batch is one response to be.

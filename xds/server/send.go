@@ -28,7 +28,7 @@ func (st *stream) send(b batch) bool {
 	s := &sent{response: r, items: b.items}
 	t.inFlight = append(t.inFlight, s)
 	t.counts.Sent++
-	st.srv.metrics.sent.WithLabelValues(t.kind.short).Inc()
+	t.metrics.sent.Inc()
 	for _, i := range b.items {
 		i.in = s
 		t.flying[i.name] = i

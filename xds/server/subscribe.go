@@ -37,6 +37,7 @@ type typeState struct {
 	peak     [2]int // sizes that pending and flying once had
 	lastPart int
 	counts   Counts
+	metrics  typeMetrics
 }
 
 // pending is an upsert that is due.
@@ -105,8 +106,9 @@ func (st *stream) open(req *cache.DeltaRequest) (*typeState, []Versioned) {
 	typeURL := req.GetTypeUrl()
 	t := &typeState{
 		url: typeURL, kind: kinds[typeURL], request: &cache.DeltaRequest{TypeUrl: typeURL}, compare: true,
-		have:   make(map[string]*store.Resource, len(req.GetInitialResourceVersions())),
-		flying: map[string]*item{}, pending: map[string]*pending{}, removals: map[string]*removal{}, refused: map[string]string{},
+		metrics: st.srv.metrics.of(kinds[typeURL]),
+		have:    make(map[string]*store.Resource, len(req.GetInitialResourceVersions())),
+		flying:  map[string]*item{}, pending: map[string]*pending{}, removals: map[string]*removal{}, refused: map[string]string{},
 	}
 	st.types[typeURL] = t
 	st.order = append(st.order, t)

@@ -23,6 +23,7 @@ func (s *Store) Publish(c Change) uint64 {
 	}
 	if t.changed {
 		s.generation = t.generation
+		s.latest.Store(t.generation)
 	}
 	wake := t.woken()
 	generation := s.generation

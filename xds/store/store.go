@@ -8,6 +8,7 @@ package store
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -42,6 +43,8 @@ type Change struct {
 // Store is safe for concurrent use. Make it with New.
 type Store struct {
 	logLimit int
+
+	latest atomic.Uint64 // generation, for those who only want to know whether there is something new
 
 	mu         sync.RWMutex
 	generation uint64
