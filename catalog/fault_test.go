@@ -343,3 +343,39 @@ func TestLoneChangeIsNotDelayed(t *testing.T) {
 		t.Errorf("a change arrives after %s, a bare query's answer after %s", median(ours), median(bare))
 	}
 }
+
+func TestNextAddressIsTaken(t *testing.T) {
+	consul := testenv.StartConsul(t, testenv.ConsulOptions{TLS: true})
+	consul.Put("sluice/routes/a.hcl", "a")
+	c := client(t, catalog.Config{
+		Addresses: []string{testenv.Unused(t), "https://" + testenv.Unused(t), "https://" + consul.TLSAddr}, CAFile: consul.CAFile,
+	})
+	if got := next(t, docs(t, c)); len(got.Set) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAuthorityFileIsReadAtEachHandshake(t *testing.T) {
+	consul := testenv.StartConsul(t, testenv.ConsulOptions{TLS: true, Keep: true})
+	consul.Put("sluice/routes/a.hcl", "a")
+	mine := filepath.Join(t.TempDir(), "ca.pem")
+	copyFile(t, testenv.WriteCertificates(t, t.TempDir()), mine) // another authority
+	c := client(t, catalog.Config{Addresses: []string{"https://" + consul.TLSAddr}, CAFile: mine})
+	ch := docs(t, c)
+	eventuallyState(t, c, 5*time.Second, catalog.StateFailing, false)
+	copyFile(t, consul.CAFile, mine)
+	if got := next(t, ch); len(got.Set) != 1 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

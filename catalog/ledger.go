@@ -12,8 +12,11 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// maxValue is the largest value that Consul takes.
-const maxValue = 512 << 10
+// maxValue is the largest value that Consul takes; maxEntry what a transaction can carry of it, in base64.
+const (
+	maxValue = 512 << 10
+	maxEntry = (txnSize - 4*opSize) / 4 * 3
+)
 
 // LedgerEntry is the accepted form of one block, as PREFIX/accepted/KIND/NAME keeps it for all replicas.
 type LedgerEntry struct {

@@ -223,8 +223,8 @@ func (w *Writer) plan(have map[string]Pair, d Desired) (ops []*api.KVTxnOp, refu
 	refused = map[string]string{}
 	want := map[string]bool{}
 	add := func(verb api.KVOp, key string, value []byte, index uint64) {
-		if len(value) > maxValue {
-			refused[key] = fmt.Sprintf("%d bytes, and Consul takes no more than %d", len(value), maxValue)
+		if len(value) > maxEntry {
+			refused[key] = fmt.Sprintf("%d bytes, and a transaction of Consul takes no more than %d", len(value), maxEntry)
 			return
 		}
 		ops = append(ops, &api.KVTxnOp{Verb: verb, Key: w.c.key(key), Value: value, Index: index})

@@ -194,3 +194,44 @@ func TestApplyLargeIsSeenAtOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestWriterRefusesWhatIsTooLarge(t *testing.T) {
+	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
+	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
+	w := c.NewWriter("one")
+	most := strings.Repeat("x", 380_000)
+	w.Set(catalog.Desired{
+		Status:  map[string][]byte{"a.hcl": []byte("fine"), "b.hcl": []byte(most)},
+		History: map[string]catalog.Version{"a.hcl": {N: 7, Text: []byte(most + most)}},
+	})
+	run(t, w.Run)
+	expectKeys(t, consul, "sluice/status/", "a.hcl=fine", "b.hcl="+most)
+	testenv.Eventually(t, 5*time.Second, func() error {
+		if s := w.Status(); len(s.Refused) != 1 || s.Refused["history/a.hcl/7"] == "" || s.Pending != 0 {
+			return fmt.Errorf("%+v", s)
+		}
+		return nil
+	})
+}
+
+func TestLostLockStopsWriting(t *testing.T) {
+	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
+	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
+	w := c.NewWriter("one")
+	w.Set(catalog.Desired{Status: map[string][]byte{"a.hcl": []byte("1")}})
+	run(t, w.Run)
+	expectKeys(t, consul, "sluice/status/", "a.hcl=1")
+	sessions, _, err := consul.Client().Session().List(nil)
+	if err != nil || len(sessions) != 1 {
+		t.Fatalf("sessions %v, %v", sessions, err)
+	}
+	if _, err := consul.Client().Session().Destroy(sessions[0].ID, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.Set(catalog.Desired{Status: map[string][]byte{"a.hcl": []byte("2")}})
+	expectKeys(t, consul, "sluice/status/", "a.hcl=2") // with a new session
+	now, _, err := consul.Client().Session().List(nil)
+	if err != nil || len(now) != 1 || now[0].ID == sessions[0].ID {
+		t.Errorf("written under session %v, %v", now, err)
+	}
+}
