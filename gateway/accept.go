@@ -232,7 +232,7 @@ func (w *World) instead(id ID) string {
 	}
 	var names []string
 	for other, b := range w.blocks.m {
-		if other.Kind == id.Kind && b.InForce != nil {
+		if other.Kind == id.Kind && (b.InForce != nil || b.Newest != nil) {
 			names = append(names, other.Name)
 		}
 	}
