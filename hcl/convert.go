@@ -261,6 +261,8 @@ func sizeOf(v cty.Value, limit int) int {
 		return 1
 	case t == cty.String:
 		return 16 + len(v.AsString())
+	case t == cty.Number && v.AsBigFloat().MantExp(nil) > maxExponent:
+		return limit + 1
 	case t.IsPrimitiveType():
 		return 16
 	case !v.CanIterateElements():

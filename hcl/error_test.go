@@ -102,6 +102,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"long":     {"locals {\n a = " + strings.Repeat("1+", 5000) + "1\n}\n", "Expression too large", "locals"},
 		"negation": {"locals {\n a = " + strings.Repeat("!", 5000) + "true\n}\n", "Expression too large", "locals"},
 		"blocks":   {strings.Repeat("policy \"a\" {\n}\n", maxBlocks+1), "Too many blocks", "Split"},
+		"number":   {"locals {\n a = \"x${1e99999999}\"\n}\n", "Number out of range", "exponent"},
 		"binary":   {"\xff\xfe\x00", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

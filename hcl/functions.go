@@ -34,8 +34,8 @@ var configFunctions = map[string]function.Function{
 	"transpose": transposeFunc, "matchkeys": matchKeysFunc,
 
 	"base64decode": base64DecodeFunc, "base64encode": base64EncodeFunc, "csvdecode": stdlib.CSVDecodeFunc,
-	"jsondecode": stdlib.JSONDecodeFunc, "jsonencode": stdlib.JSONEncodeFunc, "urlencode": urlEncodeFunc, "urldecode": urlDecodeFunc,
-	"yamldecode": ctyyaml.YAMLDecodeFunc, "yamlencode": ctyyaml.YAMLEncodeFunc, "htmlencode": htmlEncodeFunc,
+	"jsondecode": boundedDecode(stdlib.JSONDecodeFunc), "jsonencode": stdlib.JSONEncodeFunc, "urlencode": urlEncodeFunc, "urldecode": urlDecodeFunc,
+	"yamldecode": boundedDecode(ctyyaml.YAMLDecodeFunc), "yamlencode": ctyyaml.YAMLEncodeFunc, "htmlencode": htmlEncodeFunc,
 
 	"base64sha256": hashFunc(sha256Sum, base64Text), "base64sha512": hashFunc(sha512Sum, base64Text),
 	"md5": hashFunc(md5Sum, hexText), "sha1": hashFunc(sha1Sum, hexText), "sha256": hashFunc(sha256Sum, hexText),
@@ -69,6 +69,16 @@ func boundedFormat(inner function.Function) function.Function {
 	return wrapped(inner, func(args []cty.Value) error {
 		if f := args[0]; f.IsKnown() && !f.IsNull() && f.Type() == cty.String && wideVerb.MatchString(f.AsString()) {
 			return function.NewArgErrorf(0, "a width or precision has three digits at most")
+		}
+		return nil
+	})
+}
+
+// boundedDecode refuses texts with numbers that would take minutes to print.
+func boundedDecode(inner function.Function) function.Function {
+	return wrapped(inner, func(args []cty.Value) error {
+		if s := args[0]; s.IsKnown() && !s.IsNull() && s.Type() == cty.String && hugeNumber.MatchString(s.AsString()) {
+			return function.NewArgErrorf(0, "the exponent of a number has more than three digits")
 		}
 		return nil
 	})

@@ -73,6 +73,8 @@ func (d *decoder) kv(key string, def cty.Value) (cty.Value, error) {
 func kvValue(text string, def cty.Value) (v cty.Value, want string) {
 	t := def.Type()
 	switch {
+	case onlyANumber.MatchString(text):
+		return def, "no number with an exponent of more than three digits"
 	case t == cty.String:
 		return cty.StringVal(strings.TrimSuffix(text, "\n")), ""
 	case t == cty.Number:
@@ -99,7 +101,7 @@ func kvCollection(text string, def cty.Value) (cty.Value, string) {
 	if !list {
 		want = "an object in JSON"
 	}
-	if !json.Valid([]byte(text)) {
+	if !json.Valid([]byte(text)) || hugeNumber.MatchString(text) {
 		return def, want
 	}
 	t, err := ctyjson.ImpliedType([]byte(text))

@@ -2,6 +2,7 @@ package hcl
 
 import (
 	"fmt"
+	"regexp"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -19,6 +20,7 @@ const (
 	maxValue     = 1 << 20 // bytes, roughly, of one evaluated value
 	maxForDepth  = 2       // for expressions inside one another
 	maxProgram   = 10_000  // nodes of one compiled expression
+	maxExponent  = 4096    // bits of a number that one block hands to another
 	maxRegex     = 1000    // instructions of a compiled regular expression
 )
 
@@ -40,11 +42,17 @@ func checkLimits(name string, src []byte, start hclv2.Pos) hclv2.Diagnostics {
 			ops++
 		}
 	}
-	if opens <= maxDepth && ops+opens <= maxOperators {
+	if opens <= maxDepth && ops+opens <= maxOperators && !hugeNumber.Match(src) {
 		return nil
 	}
 	return checkTokens(name, src, start)
 }
+
+// Numbers have any exponent in HCL, and printing 1e99999999 takes minutes: exponents have three digits at most.
+var (
+	hugeNumber  = regexp.MustCompile(`[0-9.][eE][+-]?[0-9]{4}`)
+	onlyANumber = regexp.MustCompile(`^\s*[+-]?[0-9.]+[eE][+-]?[0-9]{4,}\s*$`)
+)
 
 // checkTokens measures the depth of brackets and the length of expressions: the parser and the evaluator recurse.
 func checkTokens(name string, src []byte, start hclv2.Pos) hclv2.Diagnostics {
@@ -80,6 +88,13 @@ func checkTokens(name string, src []byte, start hclv2.Pos) hclv2.Diagnostics {
 			hclsyntax.TokenNotEqual, hclsyntax.TokenLessThan, hclsyntax.TokenGreaterThan, hclsyntax.TokenLessThanEq,
 			hclsyntax.TokenGreaterThanEq:
 			levels[top]++
+		case hclsyntax.TokenNumberLit, hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
+			if onlyANumber.Match(t.Bytes) {
+				return hclv2.Diagnostics{{
+					Severity: hclv2.DiagError, Summary: "Number out of range", Subject: t.Range.Ptr(),
+					Detail: fmt.Sprintf("The exponent of %s has more than three digits.", t.Bytes[:min(len(t.Bytes), 40)]),
+				}}
+			}
 		}
 		if top = len(levels) - 1; top > maxDepth || levels[top] > maxOperators {
 			return hclv2.Diagnostics{{

@@ -258,6 +258,9 @@ func conversionFunc(want cty.Type) function.Function {
 		Params: []function.Parameter{{Name: "v", Type: cty.DynamicPseudoType, AllowNull: true}},
 		Type: func(args []cty.Value) (cty.Type, error) {
 			t := args[0].Type()
+			if t == cty.String && args[0].IsKnown() && !args[0].IsNull() && onlyANumber.MatchString(args[0].AsString()) {
+				return want, function.NewArgErrorf(0, "the exponent of the number has more than three digits")
+			}
 			if t.Equals(want) {
 				return want, nil
 			}

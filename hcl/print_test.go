@@ -74,9 +74,9 @@ func TestDiagnosticsJSON(t *testing.T) {
 
 func TestFormat(t *testing.T) {
 	for src, want := range map[string]string{
-		"route \"a\" {\nhosts=[\"x\"]\npriority=1\n}":  "route \"a\" {\n  hosts    = [\"x\"]\n  priority = 1\n}\n",
-		"a {\n}  ":                                     "a {\n}\n",
-		"":                                             "",
+		"route \"a\" {\nhosts=[\"x\"]\npriority=1\n}": "route \"a\" {\n  hosts    = [\"x\"]\n  priority = 1\n}\n",
+		"a {\n}  ": "a {\n}\n",
+		"":         "",
 		"locals {\n  a = <<EOT\n  as it is\nEOT\n}\n\n": "locals {\n  a = <<EOT\n  as it is\nEOT\n}\n",
 	} {
 		got, diags := Format("a.hcl", []byte(src))
