@@ -49,13 +49,18 @@ func ServeResources(t testing.TB, resources []*translate.Resource) *Edge {
 	}
 	e := &Edge{Envoy: testenv.StartEnvoy(t, testenv.EnvoyOptions{Bootstrap: JSON(t, b)})}
 	e.url = "http://" + e.Listener(t, b.StaticResources.Listeners[0].Name)
+	e.client = client(t)
+	return e
+}
+
+// client follows no redirects.
+func client(t testing.TB) *http.Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
-	e.client = &http.Client{
+	return &http.Client{
 		Transport: transport, Timeout: 20 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	return e
 }
 
 // Do sends a request without a body; headers are "name: value".

@@ -27,7 +27,8 @@ type path struct {
 }
 
 // parsePath reads the path condition of a match. A template becomes a regular expression: Envoy's own template matcher
-// takes five variables at most and no "=" in a segment, and costs more time and memory.
+// takes five variables at most, one in a segment, and not every byte that a segment may hold; and it costs more time and
+// memory.
 func parsePath(m *gateway.Match) (path, error) {
 	switch m.PathKind() {
 	case gateway.PathExact:

@@ -1,0 +1,124 @@
+package featuretest
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/feature/headers"
+	"github.com/sluice-gateway/sluice/internal/testenv"
+	"github.com/sluice-gateway/sluice/xds/bootstrap"
+	"github.com/sluice-gateway/sluice/xds/server"
+	"github.com/sluice-gateway/sluice/xds/store"
+	"github.com/sluice-gateway/sluice/xds/translate"
+)
+
+// TestServedOverADS takes documents to a real Envoy the way production does: translated, stored, sent over delta ADS to an
+// Envoy that knows nothing but its bootstrap. It has a table large enough for a trie.
+func TestServedOverADS(t *testing.T) {
+	backend := Backend(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s", r.Host, r.URL.Path, r.Header.Get("x-route"))
+	})
+	docs := fmt.Sprintf("gateway \"edge\" {\n  listener \"http\" {\n    port = %d\n  }\n}\nupstream \"shop\" {\n  static {\n    endpoints = [%q]\n  }\n}\n",
+		testenv.FreePort(t), backend)
+	for i := range 100 {
+		docs += fmt.Sprintf(`
+route "r%d" {
+  hosts = ["shop.test"]
+  match { path = "/r%d/{rest=**}" }
+  headers {
+    request {
+      set = { x-route = "r%d" }
+    }
+  }
+  to {
+    upstream = upstream.shop
+    path     = "/{rest}"
+  }
+}
+`, i, i, i)
+	}
+	e := serveADS(t, Translate(t, []translate.Kind{headers.Kind()}, Documents{"a.hcl": docs}).Must(t).Resources)
+	for _, host := range []string{"shop.test", "shop.test:8080", "SHOP.test."} {
+		if a, want := e.Do(t, "GET", host, "/r77/a/b?c"), "/a/b r77"; a.Status != 200 || !strings.HasSuffix(a.Body, want) {
+			t.Errorf("host %s is answered with %d %q, want %q", host, a.Status, a.Body, want)
+		}
+	}
+	for _, miss := range [][2]string{{"other.test", "/r7/x"}, {"shop.test", "/none"}} {
+		if a := e.Do(t, "GET", miss[0], miss[1]); a.Status != http.StatusNotFound {
+			t.Errorf("%s%s is answered with %d", miss[0], miss[1], a.Status)
+		}
+	}
+	for _, kind := range []string{"listener_manager.lds", "cluster_manager.cds", "http.edge_http.rds.edge_http"} {
+		if n, _ := e.Stat(t, kind+".update_rejected"); n != 0 {
+			t.Errorf("%s: %d updates were refused", kind, n)
+		}
+	}
+}
+
+// serveADS starts a control plane with the resources, and an Envoy of the gateway edge.
+func serveADS(t *testing.T, resources []*translate.Resource) *Edge {
+	t.Helper()
+	st := store.New()
+	var tx store.Change
+	for _, r := range resources {
+		needs := make([]store.Key, len(r.Needs))
+		for i, n := range r.Needs {
+			needs[i] = store.Key{Type: n.TypeURL, Name: n.Name}
+		}
+		stored, err := store.NewResource(store.Key{Type: r.TypeURL, Name: r.Name}, r.Message, needs, []string{"edge"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx.Set = append(tx.Set, stored)
+	}
+	st.Publish(tx)
+	srv, err := server.New(st, server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := server.NewGRPC(server.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Register(g)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = g.Serve(l)
+	}()
+	t.Cleanup(func() {
+		g.Stop()
+		<-done
+	})
+	srv.Open()
+	ready := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
+	text, err := bootstrap.JSON(bootstrap.Options{
+		NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{l.Addr().String()}, Ready: ready,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &Edge{Envoy: testenv.StartEnvoy(t, testenv.EnvoyOptions{Bootstrap: text})}
+	e.url = "http://" + e.Listener(t, "edge.http")
+	e.client = client(t)
+	testenv.Eventually(t, 10*time.Second, func() error {
+		resp, err := e.client.Get("http://" + ready + "/ready")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("readiness is %s", resp.Status)
+		}
+		return nil
+	})
+	return e
+}
