@@ -31,6 +31,10 @@ func (p *planner) waited(name string, w *pending) bool {
 		p.at(limit)
 		return false
 	}
+	if w.overdue {
+		return true
+	}
+	w.overdue = true
 	p.st.srv.metrics.overdue.Inc()
 	p.st.srv.log.Warn("sent before what it needs was acknowledged", "node", p.st.node.ID, "resource", name, "need", w.blocked.String())
 	return true

@@ -143,6 +143,13 @@ func TestAssignmentsByAnyName(t *testing.T) {
 		r.set(assignment(t, "pets", 82), assignment(t, "ghost", 1), assignment(t, "held", 1))
 		synctest.Wait()
 		same(t, "names", c.sentNames(eds)[before:], [][]string{{"ghost@1"}, {"held@1"}, {"pets@1"}})
+		other := r.connect("other", "edge")
+		other.unsubscribe(eds, "pets@1") // never asked for: nothing to anybody else
+		other.close()
+		r.set(assignment(t, "pets", 83))
+		synctest.Wait()
+		same(t, "after another's mistake", c.sentNames(eds)[before+3:], [][]string{{"pets@1"}})
+		before++
 		c.subscribe(eds, "pets@1") // asked again: it may have dropped it
 		synctest.Wait()
 		same(t, "asked again", c.sentNames(eds)[before+3:], [][]string{{"pets@1"}})

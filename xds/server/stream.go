@@ -97,16 +97,11 @@ func (st *stream) close() {
 	st.timer.Stop()
 	st.srv.drop(st)
 	if t := st.types[resourcev3.EndpointType]; t != nil {
-		for name := range t.sub.SubscribedResources() {
+		for name := range t.aliases {
 			st.srv.store.Unask(name)
 		}
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			st.panicked(r)
-		}
-	}()
-	st.srv.opts.Observer.Disconnected(st.node)
+	_ = st.guard(func() error { st.srv.opts.Observer.Disconnected(st.node); return nil })
 }
 
 // pump plans whenever something else than a request gives reason to.

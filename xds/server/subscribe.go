@@ -23,9 +23,10 @@ type typeState struct {
 	armed   bool               // responses may be sent
 	request *cache.DeltaRequest
 
-	cursor  uint64 // generation up to which the log was read
-	compare bool   // compare everything at the next look
-	asked   []string
+	cursor  uint64          // generation up to which the log was read
+	compare bool            // compare everything at the next look
+	asked   []string        // since the last look
+	aliases map[string]bool // of EDS: the names that the store was told of
 
 	have     map[string]*store.Resource // what the client acknowledged, or brought along
 	flying   map[string]*item           // the latest unanswered send of a name
@@ -46,6 +47,7 @@ type pending struct {
 	since      time.Time
 	blocked    store.Key // the need that was not ready when last looked
 	parked     bool      // waits for something that has no time limit
+	overdue    bool      // has waited for too long, which was counted
 	part       int       // of a refused batch; 0: none
 }
 
@@ -81,16 +83,18 @@ func (st *stream) subscribe(req *cache.DeltaRequest, sub cache.Subscription) []V
 	}
 	t.sub, t.armed = sub, true
 	for _, name := range req.GetResourceNamesSubscribe() {
-		if t.url == resourcev3.EndpointType && (first || !t.met(name)) {
+		if t.aliases != nil && !t.aliases[name] {
+			t.aliases[name] = true
 			st.srv.store.Ask(name)
 		}
 		if !first {
-			st.resubscribe(t, name)
+			st.forget(t, name) // a client that asks again may have dropped it
 		}
 		t.asked = append(t.asked, name)
 	}
 	for _, name := range req.GetResourceNamesUnsubscribe() {
-		if t.url == resourcev3.EndpointType {
+		if t.aliases[name] {
+			delete(t.aliases, name)
 			st.srv.store.Unask(name)
 		}
 		st.forget(t, name)
@@ -109,6 +113,9 @@ func (st *stream) open(req *cache.DeltaRequest) (*typeState, []Versioned) {
 		metrics: st.srv.metrics.of(kinds[typeURL]),
 		have:    make(map[string]*store.Resource, len(req.GetInitialResourceVersions())),
 		flying:  map[string]*item{}, pending: map[string]*pending{}, removals: map[string]*removal{}, refused: map[string]string{},
+	}
+	if typeURL == resourcev3.EndpointType {
+		t.aliases = map[string]bool{}
 	}
 	st.types[typeURL] = t
 	st.order = append(st.order, t)
@@ -131,11 +138,8 @@ func (st *stream) open(req *cache.DeltaRequest) (*typeState, []Versioned) {
 	return t, had
 }
 
-// resubscribe forgets what was sent for a name: a client that asks again may have dropped it. A RouteConfiguration
-// takes its virtual hosts along: Envoy asks for those without names and keeps none that it had no use for.
-func (st *stream) resubscribe(t *typeState, name string) { st.forget(t, name) }
-
-// forget drops all that is known of a name.
+// forget drops all that is known of a name. A RouteConfiguration takes its virtual hosts along: Envoy asks for those
+// without names, and has dropped them with their table.
 func (st *stream) forget(t *typeState, name string) {
 	switch t.url {
 	case resourcev3.VirtualHostType:
@@ -181,11 +185,6 @@ func (t *typeState) forgetWhere(match func(string) bool, names ...string) {
 		delete(t.removals, n)
 		delete(t.refused, n)
 	}
-}
-
-// met says that the name was dealt with before: it is subscribed already.
-func (t *typeState) met(name string) bool {
-	return t.have[name] != nil || t.flying[name] != nil || t.pending[name] != nil || t.removals[name] != nil
 }
 
 // covers says whether the client wants to hear of a name.

@@ -70,9 +70,11 @@ func (s *Store) Unask(name string) {
 	s.aliases.mu.Lock()
 	defer s.aliases.mu.Unlock()
 	names := s.aliases.byBase[base]
-	if names[name]--; names[name] <= 0 {
-		delete(names, name)
+	if names[name] > 1 {
+		names[name]--
+		return
 	}
+	delete(names, name)
 	if len(names) == 0 {
 		delete(s.aliases.byBase, base)
 	}

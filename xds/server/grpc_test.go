@@ -1,0 +1,205 @@
+package server_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/sluice-gateway/sluice/xds/server"
+	"github.com/sluice-gateway/sluice/xds/store"
+)
+
+// authority signs certificates for tests.
+type authority struct {
+	t    *testing.T
+	cert *x509.Certificate
+	key  *ecdsa.PrivateKey
+	pem  []byte
+}
+
+func newAuthority(t *testing.T) *authority {
+	a := &authority{t: t}
+	a.cert = &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign}
+	a.key, a.pem, _ = a.sign(a.cert, nil)
+	return a
+}
+
+func (a *authority) sign(c *x509.Certificate, parent *authority) (*ecdsa.PrivateKey, []byte, []byte) {
+	a.t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	issuer, signer := c, k
+	if parent != nil {
+		issuer, signer = parent.cert, parent.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, issuer, &k.PublicKey, signer)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	kb, err := x509.MarshalECPrivateKey(k)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return k, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: kb})
+}
+
+// leaf makes a certificate with subject alternative names: URIs and DNS names.
+func (a *authority) leaf(serial int64, names ...string) (cert, key []byte) {
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "edge"}, NotAfter: time.Now().Add(time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, n := range names {
+		if u, err := url.Parse(n); err == nil && u.Scheme == "spiffe" {
+			c.URIs = append(c.URIs, u)
+			continue
+		}
+		c.DNSNames = append(c.DNSNames, n)
+	}
+	_, cert, key = a.sign(c, a)
+	return cert, key
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dialTLS asks for clusters as the gateway edge: OK for an answer.
+func dialTLS(t *testing.T, addr string, creds credentials.TransportCredentials) codes.Code {
+	t.Helper()
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	if err == nil {
+		_ = s.Send(&discoveryv3.DeltaDiscoveryRequest{Node: &corev3.Node{Id: "e", Cluster: "edge"}, TypeUrl: cds})
+		_, err = s.Recv()
+	}
+	return status.Code(err)
+}
+
+func TestMutualTLS(t *testing.T) {
+	dir, ca, stranger := t.TempDir(), newAuthority(t), newAuthority(t)
+	files := &server.TLS{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"), ClientCA: filepath.Join(dir, "ca")}
+	if _, err := server.NewGRPC(server.Options{TLS: files}); err == nil {
+		t.Error("missing files pass")
+	}
+	cert, key := ca.leaf(10, "xds.test")
+	write(t, files.Cert, cert)
+	write(t, files.Key, key)
+	write(t, files.ClientCA, []byte("not a certificate"))
+	if _, err := server.NewGRPC(server.Options{TLS: files}); err == nil {
+		t.Error("a file without certificates passes")
+	}
+	write(t, files.ClientCA, ca.pem)
+	o := server.Options{TLS: files, Identity: server.Certificate("example.org")}
+	g, err := server.NewGRPC(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := store.New()
+	st.Publish(store.Change{Set: []*store.Resource{cluster(t, "pets", 0, "")}})
+	srv, err := server.New(st, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Register(g)
+	srv.Open()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = g.Serve(l)
+	}()
+	defer func() {
+		g.Stop()
+		<-done
+	}()
+
+	var serial *big.Int
+	client := func(from *authority, names ...string) codes.Code {
+		t.Helper()
+		roots := x509.NewCertPool()
+		roots.AppendCertsFromPEM(ca.pem)
+		cfg := &tls.Config{RootCAs: roots, ServerName: "xds.test", VerifyConnection: func(cs tls.ConnectionState) error {
+			serial = cs.PeerCertificates[0].SerialNumber
+			return nil
+		}}
+		if from != nil {
+			pair, err := tls.X509KeyPair(from.leaf(20, names...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Certificates = []tls.Certificate{pair}
+		}
+		return dialTLS(t, l.Addr().String(), credentials.NewTLS(cfg))
+	}
+	for _, tt := range []struct {
+		what string
+		want codes.Code
+		from *authority
+		name string
+	}{
+		{"URI", codes.OK, ca, "spiffe://example.org/gateway/edge"},
+		{"DNS name", codes.OK, ca, "edge"},
+		{"another gateway", codes.PermissionDenied, ca, "spiffe://example.org/gateway/inside"},
+		{"another trust domain", codes.PermissionDenied, ca, "spiffe://elsewhere.org/gateway/edge"},
+		{"common name alone", codes.PermissionDenied, ca, "other.test"},
+		{"another authority", codes.Unavailable, stranger, "edge"},
+		{"no certificate", codes.Unavailable, nil, ""},
+	} {
+		same(t, tt.what, client(tt.from, tt.name), tt.want)
+	}
+	same(t, "plaintext", dialTLS(t, l.Addr().String(), insecure.NewCredentials()), codes.Unavailable)
+
+	cert, key = ca.leaf(11, "xds.test") // rotated: the next handshake has it
+	write(t, files.Cert, cert)
+	write(t, files.Key, key)
+	same(t, "after rotation", client(ca, "edge"), codes.OK)
+	same(t, "serial", serial.Int64(), int64(11))
+}
+
+func TestLoopbackIdentity(t *testing.T) {
+	p := newPlane(t, 0, server.Options{})
+	p.set(cluster(t, "pets", 0, ""))
+	same(t, "loopback", dialTLS(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(p.port)), insecure.NewCredentials()), codes.OK)
+	if err := server.Loopback(t.Context(), "edge"); err == nil {
+		t.Error("an unknown peer passes")
+	}
+	if err := server.Certificate("")(t.Context(), "edge"); err == nil {
+		t.Error("an unknown peer passes for a certificate")
+	}
+}
