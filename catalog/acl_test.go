@@ -16,6 +16,7 @@ import (
 )
 
 func TestShippedPoliciesAreEnough(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{ACL: true})
 	prefix := "edge/"
 	consul.Register(&api.CatalogRegistration{Node: "n1", Address: "127.0.0.1", Service: &api.AgentService{ID: "w", Service: "web", Port: 80}})
@@ -80,6 +81,7 @@ func TestShippedPoliciesAreEnough(t *testing.T) {
 }
 
 func TestDoctorNamesEachMissingRule(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{ACL: true})
 	full := policies.Reader("sluice/") + policies.Writer("sluice/")
 	blocks := strings.SplitAfter(full, "}\n")
@@ -119,6 +121,7 @@ func ruleHead(block string) (string, bool) {
 }
 
 func TestRowsFilteredByACLsAreHeld(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{ACL: true})
 	consul.Register(&api.CatalogRegistration{Node: "n1", Address: "127.0.0.1", Service: &api.AgentService{ID: "w", Service: "web", Port: 80}})
 	consul.Put("sluice/routes/a.hcl", "a")
@@ -159,4 +162,22 @@ func TestRowsFilteredByACLsAreHeld(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+func TestDocumentsThatMayNotAllBeReadAreNotComplete(t *testing.T) {
+	t.Parallel()
+	consul := testenv.StartConsul(t, testenv.ConsulOptions{ACL: true})
+	consul.Put("sluice/routes/a/a.hcl", "a")
+	consul.Put("sluice/routes/b/b.hcl", "b")
+	policy, token := consul.CreatePolicy(`key_prefix "sluice/routes/a/" { policy = "read" }`)
+	c := client(t, catalog.Config{Addresses: []string{consul.Addr}, Token: token, Wait: 200 * time.Millisecond})
+	ch := docs(t, c)
+	if got := next(t, ch); len(got.Set) != 1 || got.Complete {
+		t.Fatalf("with half of the rights: %+v", got)
+	}
+	consul.UpdatePolicy(policy, policies.Reader("sluice/"))
+	if got := next(t, ch); len(got.Set) != 1 || got.Set[0].Key != "b/b.hcl" || !got.Complete {
+		t.Fatalf("with all rights: %+v", got)
+	}
+	silent(t, ch)
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/consul/api"
 )
@@ -56,7 +57,7 @@ type Change struct {
 	Set      []Pair   // new or changed, sorted by key
 	Deleted  []string // keys, sorted
 	Held     []string // keys of an apply that is under way, sorted: nothing is said of them until it has ended
-	Complete bool     // everything that Consul had at the start has been said; true from then on
+	Complete bool     // everything that Consul has has been said; false while the token may not read all of it
 }
 
 // DocChange is a Change of documents: keys are below PREFIX/routes/, and DocumentName makes names of them.
@@ -86,6 +87,9 @@ type documents struct {
 	alive func()
 	out   *withhold
 
+	// partial says that the token may not read all of it: what is missing was not necessarily deleted.
+	partial atomic.Bool
+
 	// units are the watches by what they watch: a folder ("team-a/") or one document beside the folders ("shop.hcl").
 	// run owns the map; wg counts the goroutines.
 	units map[string]context.CancelFunc
@@ -110,6 +114,7 @@ func (d *documents) first(ctx context.Context) (pairs map[string]Pair, index uin
 			rows, meta, err := d.c.list(routesDir, o)
 			if err == nil {
 				index = meta.LastIndex
+				d.partial.Store(meta.ResultsFilteredByACLs)
 			}
 			return rows, meta, err
 		},
@@ -125,8 +130,13 @@ func (d *documents) first(ctx context.Context) (pairs map[string]Pair, index uin
 	}
 	set := slices.SortedFunc(maps.Values(pairs), func(a, b Pair) int { return strings.Compare(a.Key, b.Key) })
 	d.out.begin(ctx)
-	d.out.say(ctx, DocChange{Set: set, Complete: true})
+	d.say(ctx, DocChange{Set: set})
 	return pairs, index, nil
+}
+
+func (d *documents) say(ctx context.Context, ch DocChange) {
+	ch.Complete = !d.partial.Load()
+	d.out.say(ctx, ch)
 }
 
 // run starts a unit for everything below the root, keeps the list of units current, and waits for all of them.
@@ -215,7 +225,7 @@ func (d *documents) start(ctx context.Context, unit string, known map[string]Pai
 	}
 	l.changed = func(now map[string]Pair, ch offered) {
 		if ch.changed() {
-			d.out.say(ctx, delta(now, ch))
+			d.say(ctx, delta(now, ch))
 		}
 		select {
 		case events <- unitEvent{unit: unit, empty: len(now) == 0}:
@@ -244,7 +254,11 @@ func (d *documents) root(ctx context.Context, units map[string]map[string]Pair, 
 		name: "kv " + routesDir + " (names)", rule: d.c.rule("key_prefix", routesDir, "read"),
 		same: func(_, _ struct{}) bool { return true }, index: index, known: known, alive: d.alive, quick: true,
 		read: func(o *api.QueryOptions) (map[string]struct{}, *api.QueryMeta, error) {
-			return d.c.names(routesDir, o)
+			rows, meta, err := d.c.names(routesDir, o)
+			if err == nil && d.partial.Swap(meta.ResultsFilteredByACLs) && !meta.ResultsFilteredByACLs {
+				d.whole(ctx)
+			}
+			return rows, meta, err
 		},
 		changed: func(now map[string]struct{}, _ offered) {
 			names := make(map[string]bool, len(now))
@@ -257,6 +271,18 @@ func (d *documents) root(ctx context.Context, units map[string]map[string]Pair, 
 			}
 		},
 	})
+}
+
+// whole says that all can be read now, with everything that could not be before.
+func (d *documents) whole(ctx context.Context) {
+	call, cancel := within(ctx)
+	defer cancel()
+	rows, meta, err := d.c.list(routesDir, query(call))
+	if err != nil || meta.ResultsFilteredByACLs {
+		d.partial.Store(true) // the next answer of the root tries again
+		return
+	}
+	d.say(ctx, DocChange{Set: slices.Collect(maps.Values(rows))})
 }
 
 // list reads all pairs below a folder of the prefix.

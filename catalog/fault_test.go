@@ -56,6 +56,7 @@ func instances(t *testing.T, c *catalog.Client, spec catalog.ServiceSpec) <-chan
 }
 
 func TestKilledConsulLosesNothing(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{Keep: true})
 	consul.Put("sluice/routes/a.hcl", "a")
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
@@ -76,6 +77,7 @@ func TestKilledConsulLosesNothing(t *testing.T) {
 }
 
 func TestFrozenConsulIsNoticedAndComesBack(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	consul.Put("sluice/routes/a.hcl", "a")
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
@@ -97,6 +99,7 @@ func TestFrozenConsulIsNoticedAndComesBack(t *testing.T) {
 }
 
 func TestEmptyStateIsHeldThenConfirmed(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	for i := range 20 { // so that the index goes back
 		consul.Put("sluice/routes/a.hcl", fmt.Sprint(i))
@@ -113,6 +116,7 @@ func TestEmptyStateIsHeldThenConfirmed(t *testing.T) {
 }
 
 func TestPrefixDeletedAndPutBack(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	put := func() {
 		consul.Put("sluice/routes/root.hcl", "r")
@@ -150,6 +154,7 @@ func TestPrefixDeletedAndPutBack(t *testing.T) {
 }
 
 func TestTokenFileIsRead(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{ACL: true})
 	consul.Put("sluice/routes/a.hcl", "a")
 	file := filepath.Join(t.TempDir(), "token")
@@ -178,6 +183,7 @@ func TestTokenFileIsRead(t *testing.T) {
 }
 
 func TestServiceBecomesEndpoints(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	register := func(node, id, addr, status string, tags ...string) {
 		t.Helper()
@@ -345,6 +351,7 @@ func TestLoneChangeIsNotDelayed(t *testing.T) {
 }
 
 func TestNextAddressIsTaken(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{TLS: true})
 	consul.Put("sluice/routes/a.hcl", "a")
 	c := client(t, catalog.Config{
@@ -356,6 +363,7 @@ func TestNextAddressIsTaken(t *testing.T) {
 }
 
 func TestAuthorityFileIsReadAtEachHandshake(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{TLS: true, Keep: true})
 	consul.Put("sluice/routes/a.hcl", "a")
 	mine := filepath.Join(t.TempDir(), "ca.pem")

@@ -11,6 +11,7 @@ import (
 
 const (
 	beatEvery   = 5 * time.Second
+	beatAgain   = time.Second // after a missed one
 	beatTimeout = 3 * time.Second
 )
 
@@ -73,8 +74,8 @@ func (h *heartbeat) restarted() <-chan struct{} {
 }
 
 func (h *heartbeat) run(ctx context.Context, c *Client) {
-	missed := false
-	for sleep(ctx, beatEvery) == nil {
+	missed, pause := false, beatEvery
+	for sleep(ctx, pause) == nil {
 		call, cancel := context.WithTimeout(ctx, beatTimeout)
 		leader, err := c.api.Status().LeaderWithQueryOptions(query(call))
 		cancel()
@@ -82,6 +83,9 @@ func (h *heartbeat) run(ctx context.Context, c *Client) {
 			return
 		}
 		h.beaten(err == nil && leader != "", err == nil && missed)
+		if pause = beatEvery; err != nil {
+			pause = beatAgain
+		}
 		missed = err != nil && unanswered(err)
 	}
 }

@@ -39,6 +39,7 @@ func expectKeys(t *testing.T, c *testenv.Consul, prefix string, want ...string) 
 }
 
 func TestWriterKeepsWhatIsDesired(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	consul.Put("sluice/status/stale.hcl", "left by an earlier holder")
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
@@ -73,6 +74,7 @@ func TestWriterKeepsWhatIsDesired(t *testing.T) {
 }
 
 func TestLedgerKeepsTheNewerVersion(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
 	id := gateway.ID{Kind: "route", Name: "r"}
@@ -138,6 +140,7 @@ func TestApplySmallIsOneTransaction(t *testing.T) {
 }
 
 func TestApplyLargeIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	consul.Put("sluice/routes/a/000.hcl", "old")
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
@@ -196,6 +199,7 @@ func TestApplyLargeIsSeenAtOnce(t *testing.T) {
 }
 
 func TestWriterRefusesWhatIsTooLarge(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
 	w := c.NewWriter("one")
@@ -215,6 +219,7 @@ func TestWriterRefusesWhatIsTooLarge(t *testing.T) {
 }
 
 func TestLostLockStopsWriting(t *testing.T) {
+	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
 	w := c.NewWriter("one")
