@@ -3,7 +3,8 @@
 EXAMPLE  ?= calculator
 FUZZTIME ?= 10s
 # Flags for go test: `make test TESTFLAGS='-race -run TestDrain'`.
-TESTFLAGS ?=
+TESTFLAGS  ?=
+BENCHFLAGS ?=
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -38,8 +39,8 @@ fmt: ## format Go and HCL files
 	gofmt -w -s $$(git ls-files --cached --others --exclude-standard '*.go')
 	@if [ -x $(SLUICE) ]; then $(SLUICE) fmt -recursive examples; fi
 
-bench: build tools ## measure the published figures: bench/results.json, docs/performance.md
-	go run ./bench
+bench: build tools ## measure the published figures: bench/results.json, docs/performance.md (BENCHFLAGS=-list)
+	go run ./bench $(BENCHFLAGS)
 
 tools: ## install the pinned Envoy and Consul into the cache (Consul takes minutes the first time)
 	@tools/install.sh envoy consul
