@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"net"
+	"net/http"
+	"os"
+	"runtime/pprof"
+	"strconv"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/sluice-gateway/sluice/bench/floor"
+	"github.com/sluice-gateway/sluice/bench/stack"
+)
+
+// upstreamRole is what every route leads to: a server that answers as fast as it can.
+func upstreamRole([]string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	ready(portOf(l))
+	go func() { _ = serveUpstream(l) }()
+	serve(func(string) string { return "" })
+	return nil
+}
+
+func portOf(l net.Listener) string {
+	_, port, _ := net.SplitHostPort(l.Addr().String()) // a listener's address has one
+	return port
+}
+
+// consulFlags are those of every role that talks to Consul.
+func consulFlags(f *flag.FlagSet) (address, ca *string) {
+	return f.String("consul", "", "address"), f.String("ca", "", "file of the authority; empty: in the clear")
+}
+
+func floorRole(args []string) error {
+	f := flag.NewFlagSet("floor", flag.ContinueOnError)
+	address, ca := consulFlags(f)
+	key, service := f.String("key", "", "of the paths"), f.String("service", "", "of the endpoints")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	cfg := api.Config{Address: *address, Scheme: "http", Transport: &http.Transport{MaxIdleConnsPerHost: 2}}
+	if *ca != "" {
+		cfg.Scheme, cfg.TLSConfig.CAFile = "https", *ca
+	}
+	consul, err := api.NewClient(&cfg)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	ready(portOf(l))
+	go serve(func(string) string { return "" })
+	return floor.Serve(context.Background(), l, floor.Options{Consul: consul, Key: *key, Service: *service})
+}
+
+// stackRole is sluice's control plane.
+func stackRole(args []string) error {
+	f := flag.NewFlagSet("stack", flag.ContinueOnError)
+	address, ca := consulFlags(f)
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	p, err := stack.WithConsul(context.Background(), *address, *ca)
+	if err != nil {
+		return err
+	}
+	ready(strconv.Itoa(p.Port))
+	serve(profiled)
+	return nil
+}
+
+// profiled starts a CPU profile into a file at the line "profile FILE", and ends it at "end".
+func profiled(line string) string {
+	if line == "end" {
+		pprof.StopCPUProfile()
+		return "ended"
+	}
+	f, err := os.Create(line[len("profile "):])
+	if err != nil {
+		return err.Error()
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err.Error()
+	}
+	return "started"
+}
