@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/catalog"
-	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/internal/testenv"
 )
 
@@ -103,16 +102,4 @@ func TestDocumentsFollowTheirFolders(t *testing.T) {
 	}
 	consul.Put("sluice/routes/b/four.hcl", "four")
 	expect("b/four.hcl=four", "")
-}
-
-func TestServiceSource(t *testing.T) {
-	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
-	c := client(t, catalog.Config{Addresses: []string{consul.Addr}, Hold: 500 * time.Millisecond})
-	ch := make(chan []gateway.Endpoint, 100)
-	run(t, func(ctx context.Context) error {
-		return c.Service(catalog.ServiceSpec{Service: "web"}).Run(ctx, func(e []gateway.Endpoint) { ch <- e }, nil)
-	})
-	if got := next(t, ch); len(got) != 0 {
-		t.Fatalf("a service that is not registered has %v", got)
-	}
 }
