@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sluice-gateway/sluice/xds/server"
 	"github.com/sluice-gateway/sluice/xds/store"
@@ -180,6 +182,25 @@ func TestEnvoyRefusesOneHostAmongGood(t *testing.T) {
 			p.set(envoyHost(t, "edge.web", "bad.test", "pets"))
 			awaitBody(t, port, "bad.test", "one")
 		})
+	}
+}
+
+// What Envoy dumps of a resource that breaks a field rule is not kept: it may hold secrets.
+func TestEnvoysDumpIsRedacted(t *testing.T) {
+	o := newRecorder()
+	p := newPlane(t, 0, server.Options{Observer: o})
+	p.set(world(t, backend(t, "one"))...)
+	e := startEnvoy(t, "e1", p.port)
+	awaitBody(t, e.port("edge.web"), "a.test", "one")
+	p.set(must(t, vhds, "edge.web/bad.test", &routev3.VirtualHost{
+		Name: "edge.web/bad.test", RequestHeadersToRemove: []string{"x-canary"}, // no domain
+	}, nil), must(t, cds, "bad", &clusterv3.Cluster{Name: "bad", AltStatName: "x-canary", ConnectTimeout: durationpb.New(-time.Second)}, nil))
+	o.await(t, "the NACKs", func() bool { return len(o.nacked) == 2 })
+	for _, text := range o.texts {
+		t.Logf("Envoy says: %s", text)
+		if strings.Contains(text, "canary") || !strings.Contains(text, "duration") && !strings.Contains(text, "Domains: value must contain") {
+			t.Errorf("NACK text is %q", text)
+		}
 	}
 }
 

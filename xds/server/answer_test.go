@@ -110,6 +110,9 @@ func TestNackTextIsRedacted(t *testing.T) {
 		for _, tt := range []struct{ says, want string }{
 			{"Proto constraint validation failed (field: \"name\", reason: (x) is required): password: canary", "Proto constraint validation failed (field: \"name\", reason: (x) is required)…"},
 			{"Unable to unpack as a.B: [type] {canary}", "Unable to unpack as a.B: …"},
+			{"bad x: goo.gle/debugstr  \nname: \"canary\"\nb {\n}\n: is wrong, y: goo.gle/debugonly  \ncanary: 1\n: too", "bad x: …: is wrong, y: …: too"},
+			{"goo.gle/debugproto canary: 1 : Proto constraint validation failed (no name)", "…: Proto constraint validation failed (no name)"},
+			{"Expected more: goo.gle/debugstr \ncanary", "Expected more: …"},
 			{"bad word hunter2", "bad word …"},
 			{"Proto constraint validation failed (unclosed canary", "Proto constraint validation failed (…"},
 		} {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -88,7 +89,12 @@ func measure(b *testing.B, change func(i int)) {
 		i++
 		n++
 	}
-	b.ReportMetric((cpu()-before).Seconds()*1000/float64(n), "cpu-ms/op")
+	used := cpu() - before
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.HeapInuse)/(1<<20), "heap-MiB")
+	b.ReportMetric(used.Seconds()*1000/float64(n), "cpu-ms/op")
 }
 
 func cpu() time.Duration {

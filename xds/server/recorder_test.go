@@ -15,6 +15,7 @@ type recorder struct {
 	acked   []server.Versioned
 	nacked  []server.Versioned
 	text    string
+	texts   []string
 	came    []server.Node
 	left    []server.Node
 }
@@ -38,7 +39,7 @@ func (r *recorder) Acked(_ server.Node, k []server.Versioned) {
 }
 
 func (r *recorder) Nacked(_ server.Node, k []server.Versioned, text string) {
-	r.note(func() { r.nacked, r.text = append(r.nacked, k...), text })
+	r.note(func() { r.nacked, r.text, r.texts = append(r.nacked, k...), text, append(r.texts, text) })
 }
 
 func (r *recorder) await(t testing.TB, what string, ok func() bool) {
