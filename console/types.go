@@ -149,8 +149,9 @@ type NodeType struct {
 type Event struct {
 	ID    uint64    `json:"id"`
 	Time  time.Time `json:"time"`
-	Kind  string    `json:"kind"`
+	Kind  string    `json:"kind"` // "block", "connected", "disconnected", "nack", "quarantine", "freeze" or "open"
 	Block string    `json:"block,omitempty"`
+	Node  string    `json:"node,omitempty"`
 	Text  string    `json:"text"`
 }
 

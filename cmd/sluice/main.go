@@ -14,11 +14,11 @@ import (
 var version = "dev"
 
 func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(execute(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run runs one command line and returns its exit code.
-func run(args []string, in io.Reader, out, errs io.Writer) int {
+// execute runs one command line and returns its exit code.
+func execute(args []string, in io.Reader, out, errs io.Writer) int {
 	a := &app{in: in, out: out, errs: errs, env: os.Getenv}
 	root := a.command()
 	root.SetArgs(longFlags(args))

@@ -47,3 +47,15 @@ func plural(n int, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// shortSource is KIND:QUERY without what a table has no room for.
+func shortSource(key string) string {
+	kind, query, _ := strings.Cut(key, ":")
+	switch {
+	case kind == "static":
+		return kind
+	case len(query) > 48:
+		return kind + ":" + query[:45] + "..."
+	}
+	return key
+}

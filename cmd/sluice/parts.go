@@ -3,6 +3,8 @@ package main
 import (
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/discovery/dns"
+	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/feature"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/hcl"
@@ -12,7 +14,7 @@ import (
 // sourceKinds lists every kind of source. The Consuls are those that the agent is configured with; offline there is
 // none, and the blocks are still known.
 func sourceKinds(consuls ...*catalog.Client) []discovery.Kind {
-	return []discovery.Kind{catalog.Kind(consuls...)}
+	return []discovery.Kind{catalog.Kind(consuls...), static.Kind(), dns.Kind()}
 }
 
 // schema is the language with all features and sources.

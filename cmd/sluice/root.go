@@ -72,7 +72,7 @@ func (a *app) command() *cobra.Command {
 			root.AddCommand(c)
 		}
 	}
-	group("run", a.envoyCommand())
+	group("run", a.devCommand(), a.serverCommand(), a.envoyCommand())
 	group("write", a.validateCommand(), a.fmtCommand(), a.evalCommand())
 	group("live", a.freezeCommand(), a.unfreezeCommand(), a.endpointCommand())
 	group("look", a.statusCommand(), a.routesCommand(), a.upstreamsCommand(), a.nodesCommand(), a.eventsCommand(),

@@ -74,7 +74,7 @@ func (a *app) showSources(sources []console.Source, watches []console.Watch) {
 			if s.Error != "" {
 				state += ": " + s.Error
 			}
-			rows = append(rows, []string{s.Kind + ":" + s.Query, state, fmt.Sprint(s.Endpoints), ago(s.Age), strings.Join(s.Upstreams, ", ")})
+			rows = append(rows, []string{shortSource(s.Kind + ":" + s.Query), state, fmt.Sprint(s.Endpoints), ago(s.Age), strings.Join(s.Upstreams, ", ")})
 		}
 		a.table(rows)
 	}

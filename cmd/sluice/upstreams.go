@@ -28,12 +28,20 @@ func (a *app) showUpstreams(list []console.Upstream) {
 			name += " (held)"
 		}
 		if len(u.Endpoints) == 0 {
-			rows = append(rows, []string{name, "none", "", "", "", "", strings.Join(u.Sources, " ")})
+			rows = append(rows, []string{name, "none", "", "", "", "", shortSources(u.Sources)})
 		}
 		for _, e := range u.Endpoints {
 			where := strings.Trim(e.Region+"/"+e.Zone+"/"+e.SubZone, "/")
-			rows = append(rows, []string{name, e.Address, e.Health, fmt.Sprint(e.Weight), fmt.Sprint(e.Priority), where, e.Source, ago(e.Age)})
+			rows = append(rows, []string{name, e.Address, e.Health, fmt.Sprint(e.Weight), fmt.Sprint(e.Priority), where, shortSource(e.Source), ago(e.Age)})
 		}
 	}
 	a.table(rows)
+}
+
+func shortSources(keys []string) string {
+	short := make([]string, len(keys))
+	for i, k := range keys {
+		short[i] = shortSource(k)
+	}
+	return strings.Join(short, " ")
 }

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+
+	"github.com/oklog/run"
+
+	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/control"
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/hcl"
+)
+
+// addKV adds the watches of everything that Consul's KV has for the loop, and the writer.
+func (p *plane) addKV(g *run.Group) {
+	kv := p.cfg.kv
+	actor(g, func(ctx context.Context) error { return kv.Documents(ctx, p.takeDocuments, nil) })
+	actor(g, func(ctx context.Context) error { return kv.Values(ctx, p.takeValues, nil) })
+	actor(g, func(ctx context.Context) error { return kv.Accepted(ctx, p.takeLedger, nil) })
+	actor(g, func(ctx context.Context) error { return kv.Quarantine(ctx, p.takeQuarantine, nil) })
+	actor(g, func(ctx context.Context) error { return kv.Drain(ctx, p.takeDrain, nil) })
+	actor(g, func(ctx context.Context) error {
+		return kv.Freeze(ctx, func(frozen bool, reason string) {
+			p.facts.setFrozen(frozen, reason)
+			p.loop.Freeze(frozen)
+		}, nil)
+	})
+	actor(g, p.writer.Run)
+}
+
+func (p *plane) takeDocuments(ch catalog.DocChange) {
+	docs := map[string]*gateway.Document{}
+	for _, pair := range ch.Set {
+		name := catalog.DocumentName(pair.Key)
+		docs[name] = p.document(hcl.Origin{Name: name, Index: pair.CreateIndex, Modify: pair.ModifyIndex}, pair.Value)
+	}
+	for _, key := range ch.Deleted {
+		docs[catalog.DocumentName(key)] = nil
+	}
+	p.deliver(docs, ch.Complete)
+}
+
+// deliver hands documents to the loop; complete says that with them everything has been said once.
+func (p *plane) deliver(docs map[string]*gateway.Document, complete bool) {
+	p.facts.noteDocuments(docs)
+	p.loop.Documents(docs)
+	if complete {
+		p.inputs.answered(control.InputDocuments)
+	}
+}
+
+func (p *plane) takeValues(ch catalog.Change) {
+	values := map[gateway.ID]*string{}
+	for _, pair := range ch.Set {
+		text := string(pair.Value)
+		values[gateway.ID{Kind: gateway.KindValue, Name: pair.Key}] = &text
+	}
+	for _, key := range ch.Deleted {
+		values[gateway.ID{Kind: gateway.KindValue, Name: key}] = nil
+	}
+	p.loop.Leaves(values)
+	if ch.Complete {
+		p.inputs.answered(control.InputValues)
+	}
+}
+
+func (p *plane) takeLedger(ch catalog.Change) {
+	forms := map[gateway.ID]*gateway.Form{}
+	for _, pair := range ch.Set {
+		e, err := catalog.DecodeEntry(pair)
+		if err != nil {
+			p.cfg.log.Warn("cannot read an accepted block of the ledger", "error", err)
+			continue
+		}
+		f, err := control.DecodeForm(e, p.schema)
+		if err != nil {
+			p.cfg.log.Warn("cannot read an accepted block of the ledger", "error", err)
+			continue
+		}
+		if p.cfg.loopback {
+			f = formOnLoopback(f)
+		}
+		forms[e.ID] = f
+	}
+	for _, key := range ch.Deleted {
+		if id, ok := ledgerID(key); ok {
+			forms[id] = nil
+		}
+	}
+	p.loop.Ledger(forms)
+	if ch.Complete {
+		p.inputs.answered(control.InputLedger)
+	}
+}
+
+// ledgerID is the block of a ledger key, KIND/NAME.
+func ledgerID(key string) (gateway.ID, bool) {
+	for i := range key {
+		if key[i] == '/' {
+			return gateway.ID{Kind: key[:i], Name: key[i+1:]}, true
+		}
+	}
+	return gateway.ID{}, false
+}
+
+func (p *plane) takeQuarantine(ch catalog.Change) {
+	forms := map[gateway.FormRef]*string{}
+	for _, pair := range ch.Set {
+		if ref, ok := catalog.ParseQuarantineKey(pair.Key); ok {
+			words := string(pair.Value)
+			forms[ref] = &words
+		}
+	}
+	for _, key := range ch.Deleted {
+		if ref, ok := catalog.ParseQuarantineKey(key); ok {
+			forms[ref] = nil
+		}
+	}
+	p.loop.Quarantine(forms)
+}
+
+func (p *plane) takeDrain(ch catalog.Change) {
+	for _, pair := range ch.Set {
+		p.loop.Drain(pair.Key, true)
+	}
+	for _, key := range ch.Deleted {
+		p.loop.Drain(key, false)
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/control"
+	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// inputs knows which expected inputs have not answered yet. It is safe for concurrent use.
+type inputs struct {
+	loop *control.Loop
+
+	mu      sync.Mutex
+	waiting map[string]bool
+	docs    chan struct{} // closed when documents have answered
+}
+
+func newInputs(loop *control.Loop, expected []string) *inputs {
+	i := &inputs{loop: loop, waiting: map[string]bool{}, docs: make(chan struct{})}
+	for _, name := range expected {
+		i.waiting[name] = true
+	}
+	return i
+}
+
+// answered tells the loop, once.
+func (i *inputs) answered(name string) {
+	i.mu.Lock()
+	first := i.waiting[name]
+	delete(i.waiting, name)
+	i.mu.Unlock()
+	if !first {
+		return
+	}
+	i.loop.Answered(name)
+	if name == control.InputDocuments {
+		close(i.docs)
+	}
+}
+
+func (i *inputs) names() []string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Sorted(maps.Keys(i.waiting))
+}
+
+// wanted is the manager of sources, and remembers what the loop last asked it for.
+type wanted struct {
+	*discovery.Manager
+
+	mu    sync.Mutex
+	asked map[gateway.SourceKey]gateway.SourceSpec
+}
+
+// Want implements control.Sources.
+func (w *wanted) Want(sources map[gateway.SourceKey]gateway.SourceSpec) {
+	w.Manager.Want(sources)
+	w.mu.Lock()
+	w.asked = maps.Clone(sources)
+	w.mu.Unlock()
+}
+
+// covers says that everything the world asks for has been asked.
+func (w *wanted) covers(world *gateway.World) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range world.Sources() {
+		if _, ok := w.asked[k]; !ok {
+			return false
+		}
+	}
+	return w.asked != nil
+}
+
+// awaitEndpoints says that the endpoints have answered once the sources of the first documents have.
+func (p *plane) awaitEndpoints(ctx context.Context) error {
+	changed, end := p.loop.Subscribe()
+	defer end()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-p.inputs.docs:
+	}
+	for !p.documentsTaken() || !p.wanted.covers(p.loop.World()) {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+	if err := p.manager.WaitAnswered(ctx); err != nil {
+		return nil // it has stopped
+	}
+	p.inputs.answered(control.InputEndpoints)
+	<-ctx.Done()
+	return nil
+}
+
+// documentsTaken says that the loop has seen the first documents.
+func (p *plane) documentsTaken() bool {
+	have := p.loop.World().Documents()
+	for _, name := range p.facts.firstDocuments() {
+		if have[name] == nil {
+			return false
+		}
+	}
+	return true
+}
