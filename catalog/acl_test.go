@@ -59,6 +59,20 @@ func TestShippedPoliciesAreEnough(t *testing.T) {
 	if got := next(t, ch); len(got.Set) != 1 {
 		t.Fatalf("after an apply: %+v", got)
 	}
+	operatorMarks(t, operator)
+	services := instances(t, replica, catalog.ServiceSpec{Service: "web"})
+	if got := next(t, services); len(got) != 1 || got[0].ID != "n1/w" {
+		t.Fatalf("web has %+v", got)
+	}
+	// Least privilege: what is not theirs is refused.
+	if err := replica.Apply(t.Context(), []catalog.KVChange{{Key: "routes/b.hcl"}}, catalog.ApplyOptions{}); err == nil {
+		t.Error("a replica may write documents")
+	}
+}
+
+// operatorMarks sets and clears what an operator may.
+func operatorMarks(t *testing.T, operator *catalog.Client) {
+	t.Helper()
 	for _, err := range []error{
 		operator.SetFreeze(t.Context(), "x"), operator.ClearFreeze(t.Context()),
 		operator.SetDrain(t.Context(), "127.0.0.1:80", "x"), operator.ClearDrain(t.Context(), "127.0.0.1:80"),
@@ -66,17 +80,6 @@ func TestShippedPoliciesAreEnough(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	}
-	services := make(chan []gateway.Endpoint, 10)
-	run(t, func(ctx context.Context) error {
-		return replica.Service(catalog.ServiceSpec{Service: "web"}).Run(ctx, func(e []gateway.Endpoint) { services <- e }, nil)
-	})
-	if got := next(t, services); len(got) != 1 || got[0].ID != "n1/w" {
-		t.Fatalf("web has %+v", got)
-	}
-	// Least privilege: what is not theirs is refused.
-	if err := replica.Apply(t.Context(), []catalog.KVChange{{Key: "routes/b.hcl"}}, catalog.ApplyOptions{}); err == nil {
-		t.Error("a replica may write documents")
 	}
 }
 
