@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"weak"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -128,7 +129,7 @@ func (p *parser) block(b *hclsyntax.Block) {
 		return
 	}
 	w := p.written(gateway.ID{Kind: top.kind, Name: name}, b.Range(), b.DefRange())
-	w.block, w.top = b, top
+	w.ast, w.top = weak.Make(&tree{block: b}), top
 	scanUses(b.Body, &w.uses)
 	p.out.Blocks = append(p.out.Blocks, w)
 }
@@ -166,7 +167,7 @@ func (p *parser) locals(b *hclsyntax.Block) {
 
 func (p *parser) local(attr *hclsyntax.Attribute) {
 	w := p.written(gateway.ID{Kind: gateway.KindLocal, Name: attr.Name}, attr.SrcRange, attr.NameRange)
-	w.attr = attr
+	w.ast = weak.Make(&tree{attr: attr})
 	scanUses(attr.Expr, &w.uses)
 	p.out.Blocks = append(p.out.Blocks, w)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"weak"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -19,14 +20,38 @@ type written struct {
 	header hclv2.Range
 	text   string
 	schema *Schema
-	block  *hclsyntax.Block // nil for a local
-	top    *topEntry
-	attr   *hclsyntax.Attribute // of a local
+	top    *topEntry // nil for a local
+	ast    weak.Pointer[tree]
 	uses   uses
 	static hclv2.Diagnostics // what was seen when the document was parsed
 }
 
 var _ gateway.Written = (*written)(nil)
+
+// tree is the parsed form of a block. It takes some twenty times the memory of the text and is needed for evaluation
+// alone, so it is held weakly and parsed again when it is gone.
+type tree struct {
+	block *hclsyntax.Block
+	attr  *hclsyntax.Attribute // of a locals block
+}
+
+func (w *written) tree() *tree {
+	if s := w.ast.Value(); s != nil {
+		return s
+	}
+	s := &tree{}
+	body, diags := parseBody(w.origin.Name, []byte(w.text+"\n"), w.header.Start)
+	if diags.HasErrors() {
+		return s // the same text was parsed before
+	}
+	for _, a := range body.Attributes {
+		s.attr = a
+	}
+	for _, b := range body.Blocks {
+		s.block = b
+	}
+	return s
+}
 
 // ID names the block.
 func (w *written) ID() gateway.ID { return w.id }
@@ -44,23 +69,24 @@ func (w *written) Text() string { return w.text }
 func (w *written) Eval(scope gateway.Scope) (gateway.Value, hclv2.Diagnostics) {
 	d := newDecoder(w, scope)
 	value := gateway.Value{Instances: map[string]any{}}
-	if w.attr != nil {
-		if l := d.local(w.attr); l != nil {
+	switch s := w.tree(); {
+	case s.attr != nil:
+		if l := d.local(s.attr); l != nil {
 			value.Instances[w.id.Name] = l
 		}
-	} else {
-		d.instances(&value)
+	case s.block != nil:
+		d.instances(s.block, &value)
 	}
 	value.Refs = d.refs
 	return value, Dedup(inOrder(append(d.diags, w.static...)))
 }
 
 // instances decodes a plain block once, and a block with for_each once a key.
-func (d *decoder) instances(value *gateway.Value) {
+func (d *decoder) instances(block *hclsyntax.Block, value *gateway.Value) {
 	w := d.w
-	attr := w.block.Body.Attributes["for_each"]
+	attr := block.Body.Attributes["for_each"]
 	if attr == nil || !w.top.forEach {
-		value.Instances[w.id.Name] = d.instance(d.ctx, w.id.Name)
+		value.Instances[w.id.Name] = d.instance(block, d.ctx, w.id.Name)
 		return
 	}
 	items, ok := d.forEach(attr, d.ctx)
@@ -73,16 +99,16 @@ func (d *decoder) instances(value *gateway.Value) {
 			"each": cty.ObjectVal(map[string]cty.Value{"key": cty.StringVal(item.key), "value": item.value}),
 		}
 		name := instanceName(w.id.Name, item.key)
-		value.Instances[name] = d.instance(ctx, name)
+		value.Instances[name] = d.instance(block, ctx, name)
 	}
 }
 
 func instanceName(name, key string) string { return name + "[" + strconv.Quote(key) + "]" }
 
-func (d *decoder) instance(ctx *hclv2.EvalContext, name string) any {
+func (d *decoder) instance(block *hclsyntax.Block, ctx *hclv2.EvalContext, name string) any {
 	w := d.w
 	v := reflect.New(w.top.typ)
-	d.structBlock(node{block: w.block, labels: []string{name}, ctx: ctx, top: w.top.forEach}, w.top.plan, v.Elem())
+	d.structBlock(node{block: block, labels: []string{name}, ctx: ctx, top: w.top.forEach}, w.top.plan, v.Elem())
 	return v.Interface()
 }
 
