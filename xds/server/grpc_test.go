@@ -108,21 +108,22 @@ func dialTLS(t *testing.T, addr string, creds credentials.TransportCredentials) 
 	return status.Code(err)
 }
 
-func TestMutualTLS(t *testing.T) {
-	dir, ca, stranger := t.TempDir(), newAuthority(t), newAuthority(t)
-	files := &server.TLS{Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"), ClientCA: filepath.Join(dir, "ca")}
-	if _, err := server.NewGRPC(server.Options{TLS: files}); err == nil {
-		t.Error("missing files pass")
-	}
-	cert, key := ca.leaf(10, "xds.test")
-	write(t, files.Cert, cert)
-	write(t, files.Key, key)
-	write(t, files.ClientCA, []byte("not a certificate"))
-	if _, err := server.NewGRPC(server.Options{TLS: files}); err == nil {
-		t.Error("a file without certificates passes")
-	}
-	write(t, files.ClientCA, ca.pem)
-	o := server.Options{TLS: files, Identity: server.Certificate("example.org")}
+// secure is a server with mutual TLS.
+type secure struct {
+	t     *testing.T
+	ca    *authority
+	files *server.TLS
+	addr  string
+}
+
+func newSecure(t *testing.T) *secure {
+	dir, ca := t.TempDir(), newAuthority(t)
+	s := &secure{t: t, ca: ca, files: &server.TLS{
+		Cert: filepath.Join(dir, "cert"), Key: filepath.Join(dir, "key"), ClientCA: filepath.Join(dir, "ca"),
+	}}
+	s.rotate(10)
+	write(t, s.files.ClientCA, ca.pem)
+	o := server.Options{TLS: s.files, Identity: server.Certificate("example.org")}
 	g, err := server.NewGRPC(o)
 	if err != nil {
 		t.Fatal(err)
@@ -139,57 +140,82 @@ func TestMutualTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.addr = l.Addr().String()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = g.Serve(l)
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		g.Stop()
 		<-done
-	}()
+	})
+	return s
+}
 
-	var serial *big.Int
-	client := func(from *authority, names ...string) codes.Code {
-		t.Helper()
-		roots := x509.NewCertPool()
-		roots.AppendCertsFromPEM(ca.pem)
-		cfg := &tls.Config{RootCAs: roots, ServerName: "xds.test", VerifyConnection: func(cs tls.ConnectionState) error {
-			serial = cs.PeerCertificates[0].SerialNumber
-			return nil
-		}}
-		if from != nil {
-			pair, err := tls.X509KeyPair(from.leaf(20, names...))
-			if err != nil {
-				t.Fatal(err)
-			}
-			cfg.Certificates = []tls.Certificate{pair}
+// rotate writes a new certificate for the server.
+func (s *secure) rotate(serial int64) {
+	cert, key := s.ca.leaf(serial, "xds.test")
+	write(s.t, s.files.Cert, cert)
+	write(s.t, s.files.Key, key)
+}
+
+// client asks with a certificate of an authority, or without one, and returns the outcome and the server's serial.
+func (s *secure) client(from *authority, names ...string) (codes.Code, int64) {
+	s.t.Helper()
+	var serial int64
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.ca.pem)
+	cfg := &tls.Config{RootCAs: roots, ServerName: "xds.test", VerifyConnection: func(cs tls.ConnectionState) error {
+		serial = cs.PeerCertificates[0].SerialNumber.Int64()
+		return nil
+	}}
+	if from != nil {
+		pair, err := tls.X509KeyPair(from.leaf(20, names...))
+		if err != nil {
+			s.t.Fatal(err)
 		}
-		return dialTLS(t, l.Addr().String(), credentials.NewTLS(cfg))
+		cfg.Certificates = []tls.Certificate{pair}
 	}
+	code := dialTLS(s.t, s.addr, credentials.NewTLS(cfg))
+	return code, serial
+}
+
+func TestMutualTLS(t *testing.T) {
+	s, stranger := newSecure(t), newAuthority(t)
 	for _, tt := range []struct {
 		what string
 		want codes.Code
 		from *authority
 		name string
 	}{
-		{"URI", codes.OK, ca, "spiffe://example.org/gateway/edge"},
-		{"DNS name", codes.OK, ca, "edge"},
-		{"another gateway", codes.PermissionDenied, ca, "spiffe://example.org/gateway/inside"},
-		{"another trust domain", codes.PermissionDenied, ca, "spiffe://elsewhere.org/gateway/edge"},
-		{"common name alone", codes.PermissionDenied, ca, "other.test"},
+		{"URI", codes.OK, s.ca, "spiffe://example.org/gateway/edge"},
+		{"DNS name", codes.OK, s.ca, "edge"},
+		{"another gateway", codes.PermissionDenied, s.ca, "spiffe://example.org/gateway/inside"},
+		{"another trust domain", codes.PermissionDenied, s.ca, "spiffe://elsewhere.org/gateway/edge"},
+		{"common name alone", codes.PermissionDenied, s.ca, "other.test"},
 		{"another authority", codes.Unavailable, stranger, "edge"},
 		{"no certificate", codes.Unavailable, nil, ""},
 	} {
-		same(t, tt.what, client(tt.from, tt.name), tt.want)
+		code, _ := s.client(tt.from, tt.name)
+		same(t, tt.what, code, tt.want)
 	}
-	same(t, "plaintext", dialTLS(t, l.Addr().String(), insecure.NewCredentials()), codes.Unavailable)
+	same(t, "plaintext", dialTLS(t, s.addr, insecure.NewCredentials()), codes.Unavailable)
+	s.rotate(11) // the next handshake has it
+	code, serial := s.client(s.ca, "edge")
+	same(t, "after rotation", code, codes.OK)
+	same(t, "serial", serial, int64(11))
+}
 
-	cert, key = ca.leaf(11, "xds.test") // rotated: the next handshake has it
-	write(t, files.Cert, cert)
-	write(t, files.Key, key)
-	same(t, "after rotation", client(ca, "edge"), codes.OK)
-	same(t, "serial", serial.Int64(), int64(11))
+func TestTLSFilesAreRead(t *testing.T) {
+	s := newSecure(t)
+	write(t, s.files.ClientCA, []byte("not a certificate"))
+	if _, err := server.NewGRPC(server.Options{TLS: s.files}); err == nil {
+		t.Error("a file without certificates passes")
+	}
+	if _, err := server.NewGRPC(server.Options{TLS: &server.TLS{}}); err == nil {
+		t.Error("missing files pass")
+	}
 }
 
 func TestLoopbackIdentity(t *testing.T) {

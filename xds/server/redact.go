@@ -43,11 +43,11 @@ func (s *Server) redact(text string) string {
 			text = text[:i+len(mark)] + reason(text[i+len(mark):], strings.HasSuffix(mark, "("))
 		}
 	}
+	if s.opts.Redact != nil {
+		text = s.opts.Redact(text) // before the cut, which might leave half of what it looks for
+	}
 	if len(text) > maxNackText {
 		text = strings.ToValidUTF8(text[:maxNackText], "") + "…"
-	}
-	if s.opts.Redact != nil {
-		text = s.opts.Redact(text)
 	}
 	return text
 }
