@@ -44,8 +44,9 @@ type Options struct {
 	MaxConnections uint32 // of clients, over all listeners; default DefaultMaxConnections
 }
 
-// TLS is how Envoy and its control planes know each other. The files are read again when the directory that holds them
-// changes, as a rename of a symbolic link does.
+// TLS is how Envoy and its control planes know each other. The certificate and its key are read again when something is
+// renamed in the directory that holds them; the authority is read once, so a new one is put beside the old before the
+// control planes' certificates change.
 type TLS struct {
 	CAFile, CertFile, KeyFile string
 	ServerName                string // what the control plane's certificate must name; empty: any that the CA signed

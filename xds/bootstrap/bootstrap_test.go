@@ -97,6 +97,7 @@ func writeSecrets(t *testing.T, tls *TLS) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	testenv.WriteCertificates(t, filepath.Dir(tls.CertFile))
 	if err := os.WriteFile(tls.SecretsFile, secrets, 0o600); err != nil {
 		t.Fatal(err)
 	}

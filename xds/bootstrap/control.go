@@ -28,7 +28,6 @@ const (
 	ejection          = 10 * time.Second
 
 	clientSecret = "sluice_xds_client"
-	caSecret     = "sluice_xds_ca"
 )
 
 // controlPlanes is the cluster of the replicas. All stand in one priority, so that Envoys spread over them; one that
@@ -88,17 +87,9 @@ func transportSocket(t *TLS) (*corev3.TransportSocket, error) {
 	if t.SecretsFile == "" || t.CAFile == "" || t.CertFile == "" || t.KeyFile == "" {
 		return nil, fmt.Errorf("TLS needs a CA, a certificate, a key and a path for the secrets file")
 	}
-	sds := func(name string) *tlsv3.SdsSecretConfig {
-		return &tlsv3.SdsSecretConfig{Name: name, SdsConfig: &corev3.ConfigSource{
-			ResourceApiVersion: corev3.ApiVersion_V3,
-			ConfigSourceSpecifier: &corev3.ConfigSource_PathConfigSource{PathConfigSource: &corev3.PathConfigSource{
-				Path: t.SecretsFile,
-			}},
-		}}
-	}
-	expected := &tlsv3.CertificateValidationContext{}
+	authority := &tlsv3.CertificateValidationContext{TrustedCa: file(t.CAFile)}
 	if t.ServerName != "" {
-		expected.MatchTypedSubjectAltNames = []*tlsv3.SubjectAltNameMatcher{{
+		authority.MatchTypedSubjectAltNames = []*tlsv3.SubjectAltNameMatcher{{
 			SanType: tlsv3.SubjectAltNameMatcher_DNS,
 			Matcher: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: t.ServerName}},
 		}}
@@ -106,15 +97,18 @@ func transportSocket(t *TLS) (*corev3.TransportSocket, error) {
 	config, err := pack(&tlsv3.UpstreamTlsContext{
 		Sni: t.ServerName,
 		CommonTlsContext: &tlsv3.CommonTlsContext{
-			TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_3, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
-			AlpnProtocols:                  []string{"h2"},
-			TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{sds(clientSecret)},
-			ValidationContextType: &tlsv3.CommonTlsContext_CombinedValidationContext{
-				CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
-					DefaultValidationContext:         expected,
-					ValidationContextSdsSecretConfig: sds(caSecret),
+			TlsParams:     &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_3, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
+			AlpnProtocols: []string{"h2"},
+			TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{
+				Name: clientSecret,
+				SdsConfig: &corev3.ConfigSource{
+					ResourceApiVersion: corev3.ApiVersion_V3,
+					ConfigSourceSpecifier: &corev3.ConfigSource_PathConfigSource{
+						PathConfigSource: &corev3.PathConfigSource{Path: t.SecretsFile},
+					},
 				},
-			},
+			}},
+			ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: authority},
 		},
 	})
 	if err != nil {
@@ -126,30 +120,23 @@ func transportSocket(t *TLS) (*corev3.TransportSocket, error) {
 	}, nil
 }
 
-// Secrets is the content of TLS.SecretsFile: it says where the certificates are, and holds none of them.
+// Secrets is the content of TLS.SecretsFile: it says where the certificate and its key are, and holds neither.
 func Secrets(t *TLS) ([]byte, error) {
-	file := func(path string) *corev3.DataSource {
-		return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: path}}
+	secret, err := pack(&tlsv3.Secret{Name: clientSecret, Type: &tlsv3.Secret_TlsCertificate{
+		TlsCertificate: &tlsv3.TlsCertificate{
+			CertificateChain: file(t.CertFile),
+			PrivateKey:       file(t.KeyFile),
+			WatchedDirectory: &corev3.WatchedDirectory{Path: filepath.Dir(t.CertFile)},
+		},
+	}})
+	if err != nil {
+		return nil, err
 	}
-	watch := func(path string) *corev3.WatchedDirectory {
-		return &corev3.WatchedDirectory{Path: filepath.Dir(path)}
-	}
-	out := &discoveryv3.DiscoveryResponse{}
-	for _, s := range []*tlsv3.Secret{
-		{Name: clientSecret, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
-			CertificateChain: file(t.CertFile), PrivateKey: file(t.KeyFile), WatchedDirectory: watch(t.CertFile),
-		}}},
-		{Name: caSecret, Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-			TrustedCa: file(t.CAFile), WatchedDirectory: watch(t.CAFile),
-		}}},
-	} {
-		packed, err := pack(s)
-		if err != nil {
-			return nil, err
-		}
-		out.Resources = append(out.Resources, packed)
-	}
-	return marshal(out)
+	return marshal(&discoveryv3.DiscoveryResponse{Resources: []*anypb.Any{secret}})
+}
+
+func file(path string) *corev3.DataSource {
+	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: path}}
 }
 
 // address reads host:port or unix:PATH.
