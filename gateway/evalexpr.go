@@ -45,6 +45,9 @@ func (e Expr) Eval(in RequestContext) (any, error) {
 	return r.eval(e, nil)
 }
 
+// evalOperands is how many operands the operations have that have a fixed number.
+var evalOperands = map[Op]int{OpCond: 3, OpFor: 4, OpSplat: 2, OpBinary: 2, OpUnary: 1, OpIndex: 2, OpAttr: 1}
+
 type evalRun struct {
 	in    RequestContext
 	steps int
@@ -69,6 +72,9 @@ func (v *evalVars) get(name string) any {
 func (r *evalRun) eval(e Expr, vars *evalVars) (any, error) {
 	if r.steps++; r.steps > maxEvalSteps {
 		return nil, errors.New("the expression takes too many steps")
+	}
+	if n, fixed := evalOperands[e.Op]; fixed && len(e.Args) != n {
+		return nil, fmt.Errorf("operation %q with %d operands", e.Op, len(e.Args))
 	}
 	switch e.Op {
 	case OpConst:
