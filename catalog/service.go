@@ -2,12 +2,12 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/consul/api"
@@ -32,10 +32,29 @@ type ServiceSpec struct {
 
 // SourceKey names every field; tags in any order are the same listing.
 func (s *ServiceSpec) SourceKey() gateway.SourceKey {
+	parts := []string{plain(s.Service)}
 	tags := slices.Clone(s.Tags)
 	slices.Sort(tags)
-	q, _ := json.Marshal([]any{s.Connection, s.Service, slices.Compact(tags), s.PassingOnly, s.Datacenter, s.Namespace, s.Partition}) // strings always marshal
-	return gateway.SourceKey{Kind: "consul", Query: string(q)}
+	for _, t := range slices.Compact(tags) {
+		parts = append(parts, "tag="+plain(t))
+	}
+	for _, p := range [][2]string{{"dc", s.Datacenter}, {"namespace", s.Namespace}, {"partition", s.Partition}, {"connection", s.Connection}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+"="+plain(p[1]))
+		}
+	}
+	if s.PassingOnly {
+		parts = append(parts, "passing_only")
+	}
+	return gateway.SourceKey{Kind: "consul", Query: strings.Join(parts, " ")}
+}
+
+// plain quotes what could be taken for something else in a source key.
+func plain(s string) string {
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '=' || r > '~' }) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // Check implements gateway.Checker.

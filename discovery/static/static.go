@@ -10,8 +10,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -46,11 +48,18 @@ func (s *Spec) SourceKey() gateway.SourceKey {
 	if err != nil {
 		return gateway.SourceKey{Kind: "static", Query: "invalid: " + err.Error()}
 	}
-	text, err := json.Marshal(endpoints)
-	if err != nil {
-		return gateway.SourceKey{Kind: "static", Query: "invalid: " + err.Error()}
+	parts := make([]string, len(endpoints))
+	for i, e := range endpoints {
+		parts[i] = e.ID
+		if bare := endpoint(netip.MustParseAddrPort(e.ID)); !reflect.DeepEqual(e, bare) {
+			text, err := json.Marshal(e)
+			if err != nil {
+				return gateway.SourceKey{Kind: "static", Query: "invalid: " + err.Error()}
+			}
+			parts[i] = string(text)
+		}
 	}
-	return gateway.SourceKey{Kind: "static", Query: string(text)}
+	return gateway.SourceKey{Kind: "static", Query: strings.Join(parts, " ")}
 }
 
 // list is all endpoints, sorted, each once: the last word on an address is that of its own block.
