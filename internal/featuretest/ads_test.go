@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ route "r%d" {
 }
 `, i, i, i)
 	}
-	e := serveADS(t, Translate(t, []translate.Kind{headers.Kind()}, Documents{"a.hcl": docs}).Must(t).Resources)
+	e := serveADS(t, "edge", server.Options{}, nil, Translate(t, []translate.Kind{headers.Kind()}, Documents{"a.hcl": docs}).Must(t).Resources)
 	for _, host := range []string{"shop.test", "shop.test:8080", "SHOP.test."} {
 		if a, want := e.Do(t, "GET", host, "/r77/a/b?c"), "/a/b r77"; a.Status != 200 || !strings.HasSuffix(a.Body, want) {
 			t.Errorf("host %s is answered with %d %q, want %q", host, a.Status, a.Body, want)
@@ -59,8 +60,47 @@ route "r%d" {
 	}
 }
 
-// serveADS starts a control plane with the resources, and an Envoy of the gateway edge.
-func serveADS(t *testing.T, resources []*translate.Resource) *Edge {
+// TestServedOverMutualTLS does the same with certificates on both sides, which Envoy reads from the files that the
+// bootstrap's secrets name. The certificate of the Envoy names its gateway.
+func TestServedOverMutualTLS(t *testing.T) {
+	dir := t.TempDir()
+	ca := testenv.WriteCertificates(t, dir)
+	file := func(name string) string { return filepath.Join(dir, name) }
+	files := &bootstrap.TLS{
+		CAFile: ca, CertFile: file("client.pem"), KeyFile: file("client-key.pem"),
+		ServerName: "localhost", SecretsFile: file("secrets.json"),
+	}
+	secrets, err := bootstrap.Secrets(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, files.SecretsFile, string(secrets))
+	docs := fmt.Sprintf(`
+gateway "localhost" {
+  listener "http" {
+    port = %d
+  }
+}
+upstream "shop" {
+  static {
+    endpoints = [%q]
+  }
+}
+route "shop" {
+  to { upstream = upstream.shop }
+}
+`, testenv.FreePort(t), Backend(t, func(http.ResponseWriter, *http.Request) {}))
+	e := serveADS(t, "localhost", server.Options{
+		Identity: server.Certificate(""),
+		TLS:      &server.TLS{Cert: file("server.pem"), Key: file("server-key.pem"), ClientCA: ca},
+	}, files, Translate(t, nil, Documents{"a.hcl": docs}).Must(t).Resources)
+	if a := e.Do(t, "GET", "shop.test", "/"); a.Status != http.StatusOK {
+		t.Errorf("the answer is %d", a.Status)
+	}
+}
+
+// serveADS starts a control plane with the resources, and an Envoy of the gateway.
+func serveADS(t *testing.T, gateway string, o server.Options, files *bootstrap.TLS, resources []*translate.Resource) *Edge {
 	t.Helper()
 	st := store.New()
 	var tx store.Change
@@ -69,18 +109,18 @@ func serveADS(t *testing.T, resources []*translate.Resource) *Edge {
 		for i, n := range r.Needs {
 			needs[i] = store.Key{Type: n.TypeURL, Name: n.Name}
 		}
-		stored, err := store.NewResource(store.Key{Type: r.TypeURL, Name: r.Name}, r.Message, needs, []string{"edge"})
+		stored, err := store.NewResource(store.Key{Type: r.TypeURL, Name: r.Name}, r.Message, needs, []string{gateway})
 		if err != nil {
 			t.Fatal(err)
 		}
 		tx.Set = append(tx.Set, stored)
 	}
 	st.Publish(tx)
-	srv, err := server.New(st, server.Options{})
+	srv, err := server.New(st, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := server.NewGRPC(server.Options{})
+	g, err := server.NewGRPC(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,13 +141,13 @@ func serveADS(t *testing.T, resources []*translate.Resource) *Edge {
 	srv.Open()
 	ready := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	text, err := bootstrap.JSON(bootstrap.Options{
-		NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{l.Addr().String()}, Ready: ready,
+		NodeID: gateway + "-1", Gateway: gateway, ControlPlanes: []string{l.Addr().String()}, Ready: ready, TLS: files,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e := &Edge{Envoy: testenv.StartEnvoy(t, testenv.EnvoyOptions{Bootstrap: text})}
-	e.url = "http://" + e.Listener(t, "edge.http")
+	e.url = "http://" + e.Listener(t, gateway+".http")
 	e.client = client(t)
 	testenv.Eventually(t, 10*time.Second, func() error {
 		resp, err := e.client.Get("http://" + ready + "/ready")
