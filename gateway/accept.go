@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -182,7 +181,7 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 			diags = append(diags, d)
 		}
 	}
-	return diags
+	return append(diags, a.conflictingDefaults(b)...)
 }
 
 // recall brings a block back that is in no document any more, but in the ledger: another replica still holds it.
@@ -190,53 +189,6 @@ func (a *application) recall(id ID) {
 	if a.w.blocks.get(id) == nil && a.w.lastGood(id) != nil {
 		a.settleBlock(id)
 	}
-}
-
-// missing is the diagnostic of a reference that leads nowhere; nil where it leads somewhere.
-func (w *World) missing(from ID, ref Ref) *hcl.Diagnostic {
-	target := w.blocks.get(ref.ID.Written())
-	var form *Form
-	if target != nil {
-		form = target.InForce
-		if form == nil && ranks[ref.Kind] == ranks[from.Kind] && target.Newest != nil && usable(target.own) {
-			form = target.Newest
-		}
-	}
-	at := ref.Range
-	if form == nil {
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Unknown " + ref.Kind, Subject: &at,
-			Detail: fmt.Sprintf("There is no %s %q.%s", ref.Kind, ref.Name, w.instead(ref.ID)),
-		}
-	}
-	v, ok := form.Value.Instances[ref.Name]
-	if !ok {
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Unknown " + ref.Kind, Subject: &at,
-			Detail: fmt.Sprintf("%s has no instance %s.", ref.ID.Written(), ref.ID),
-		}
-	}
-	if g, isGateway := v.(*Gateway); isGateway && ref.Part != "" && g.listener(ref.Part) == nil {
-		return &hcl.Diagnostic{
-			Severity: hcl.DiagError, Summary: "Unknown listener", Subject: &at,
-			Detail: fmt.Sprintf("gateway %q has no listener %q.%s", g.Name, ref.Part, suggest(ref.Part, g.listenerNames())),
-		}
-	}
-	return nil
-}
-
-// instead suggests a block for a name that leads nowhere, or says that the one meant has errors of its own.
-func (w *World) instead(id ID) string {
-	if b := w.blocks.get(id.Written()); b != nil && b.Newest != nil {
-		return " The block of that name is itself not accepted; its own diagnostics say why."
-	}
-	var names []string
-	for other, b := range w.blocks.m {
-		if other.Kind == id.Kind && (b.InForce != nil || b.Newest != nil) {
-			names = append(names, other.Name)
-		}
-	}
-	return suggest(id.Name, names)
 }
 
 // rivals are the diagnostics of the other documents that define the same block.
@@ -368,79 +320,4 @@ func targets(forms ...*Form) map[ID]bool {
 		}
 	}
 	return out
-}
-
-// retire removes deleted blocks that nothing in force names any more, and says who holds the others.
-func (a *application) retire() {
-	for {
-		var gone []ID
-		for _, id := range slices.SortedFunc(maps.Keys(a.w.deleted.m), CompareID) {
-			held := a.holders(id)
-			b := a.w.blocks.get(id)
-			if len(held) == 0 {
-				gone = append(gone, id)
-			} else if !slices.Equal(held, b.HeldBy) {
-				next := *b
-				next.HeldBy = held
-				a.put(&next)
-			}
-		}
-		if len(gone) == 0 {
-			return
-		}
-		for _, id := range gone {
-			a.remove(a.w.blocks.get(id))
-		}
-		a.settleBlocks()
-		a.settleRoutes()
-	}
-}
-
-func (a *application) holders(id ID) (held []ID) {
-	for user := range a.w.users.m[id] {
-		if b := a.w.blocks.get(user); b != nil && targets(b.InForce)[id] {
-			held = append(held, user)
-		}
-	}
-	slices.SortFunc(held, CompareID)
-	return held
-}
-
-// suggest is " Did you mean …?" for the nearest name, empty where none is near.
-func suggest(name string, from []string) string {
-	best, at := "", 3
-	slices.Sort(from)
-	for _, n := range from {
-		if d := distance(name, n); d < at {
-			best, at = n, d
-		}
-	}
-	if best != "" {
-		return fmt.Sprintf(" Did you mean %q?", best)
-	}
-	if len(from) > 0 && len(from) <= 5 {
-		return " There is " + strings.Join(from, ", ") + "."
-	}
-	return ""
-}
-
-// distance is the Levenshtein distance of two short names.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		prev := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := prev
-			if a[i] != b[j] {
-				cost++
-			}
-			prev = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

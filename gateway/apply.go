@@ -31,7 +31,7 @@ func Apply(w *World, in Input) (*World, Change) {
 	a := &application{
 		w: w.begin(), old: w,
 		eval: map[ID]struct{}{}, settle: map[ID]struct{}{}, moved: map[ID]struct{}{},
-		units: map[Unit]struct{}{}, touched: map[Unit]*tableDelta{},
+		units: map[Unit]struct{}{}, touched: map[Unit]*tableDelta{}, owners: map[ID]*Block{},
 	}
 	a.takeLedger(in)
 	values := a.takeLeaves(in)
@@ -53,6 +53,7 @@ type application struct {
 	moved   map[ID]struct{} // blocks that changed, for Change
 	units   map[Unit]struct{}
 	touched map[Unit]*tableDelta
+	owners  map[ID]*Block // of the defaults of values
 }
 
 func (a *application) change() Change {
@@ -100,8 +101,11 @@ func (a *application) accepted(id ID, f *Form) bool {
 // reconsider settles a block anew, whose last good form may have changed; with several definitions, that decides which
 // of them counts.
 func (a *application) reconsider(id ID) {
-	if a.w.blocks.get(id) != nil {
+	if b := a.w.blocks.get(id); b != nil {
 		a.settle[id] = struct{}{}
+		if b.Newest != nil {
+			a.settleStaters(b.Newest)
+		}
 	}
 	if len(a.w.defs.get(id)) > 1 {
 		a.eval[id] = struct{}{}

@@ -104,6 +104,7 @@ func drawBlock(t *rapid.T) string {
 	case 4:
 		return fmt.Sprintf("local.%s v=%s%s", drawName(t, "l", 2), value(), bad)
 	}
+	bad += rapid.SampledFrom([]string{"", "", ";default=1", ";default=2"}).Draw(t, "default")
 	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), drawName(t, "h", 2),
 		drawName(t, "p", 3), drawName(t, "u", 3), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
 		rapid.SampledFrom([]string{"", "", "g0", "g1"}).Draw(t, "gw"), rapid.SampledFrom([]string{"", "", "t1"}).Draw(t, "tag"), bad)

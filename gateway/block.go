@@ -21,6 +21,10 @@ type Written interface {
 	Range() hcl.Range // of the block's header
 	Text() string     // the block's own bytes; two blocks with equal Document and Text are the same
 
+	// Defaults are the defaults that the block states for values, by the value's ID; each in its canonical text. Two
+	// blocks may not differ in one. Nil for most; not to be changed.
+	Defaults() map[ID]string
+
 	// Eval decodes the block. It reads leaf values and locals through scope alone, which records what was read.
 	// The value may be partial where diagnostics have errors; then it must not be used.
 	Eval(scope Scope) (Value, hcl.Diagnostics)

@@ -142,6 +142,7 @@ func (a *application) acceptValues(run *evaluator) {
 func (a *application) keep(id ID, ev *evaluation) {
 	before := a.w.blocks.get(id)
 	if before != nil && before.Newest != nil {
+		a.settleStaters(before.Newest)
 		for r := range before.Newest.Reads {
 			a.w.readers.add(r, id, -1)
 		}
@@ -157,6 +158,7 @@ func (a *application) keep(id ID, ev *evaluation) {
 		for r := range ev.form.Reads {
 			a.w.readers.add(r, id, 1)
 		}
+		a.settleStaters(ev.form)
 	}
 	if before == nil && next.Newest == nil {
 		return

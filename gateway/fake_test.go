@@ -20,6 +20,19 @@ type fakeBlock struct {
 func (b fakeBlock) ID() ID           { return b.id }
 func (b fakeBlock) Document() string { return b.doc }
 func (b fakeBlock) Text() string     { return b.text }
+
+// Defaults is what "default=…" says for every value that the block reads itself.
+func (b fakeBlock) Defaults() map[ID]string {
+	out := map[ID]string{}
+	f := b.fields()
+	for _, v := range f {
+		if strings.HasPrefix(v, "kv.") && f["default"] != "" {
+			out[ID{KindValue, v[3:]}] = f["default"]
+		}
+	}
+	return out
+}
+
 func (b fakeBlock) Range() hcl.Range {
 	return hcl.Range{Filename: b.doc, Start: hcl.Pos{Line: b.pos + 1, Byte: b.pos}, End: hcl.Pos{Line: b.pos + 1, Byte: b.pos + 1}}
 }

@@ -65,6 +65,18 @@ func (w *written) Range() hclv2.Range { return w.header }
 // Text is the block's own bytes.
 func (w *written) Text() string { return w.text }
 
+// Defaults implements gateway.Written.
+func (w *written) Defaults() map[gateway.ID]string {
+	var out map[gateway.ID]string
+	for _, call := range w.uses.kv {
+		if out == nil {
+			out = make(map[gateway.ID]string, len(w.uses.kv))
+		}
+		out[gateway.ID{Kind: gateway.KindValue, Name: call.key}] = call.def
+	}
+	return out
+}
+
 // Eval decodes the block. All diagnostics come at once, in the order of the document.
 func (w *written) Eval(scope gateway.Scope) (gateway.Value, hclv2.Diagnostics) {
 	d := newDecoder(w, scope)
