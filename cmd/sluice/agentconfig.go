@@ -55,6 +55,9 @@ type consulConfig struct {
 	Namespace  string   `hcl:"namespace,optional"`
 	Partition  string   `hcl:"partition,optional"`
 	Datacenter string   `hcl:"datacenter,optional"`
+	Hold       string   `hcl:"hold,optional"` // how long the loss of a whole list is held before it counts; default 60s
+
+	hold time.Duration
 }
 
 // xdsConfig is where Envoys connect.
@@ -171,6 +174,13 @@ func (c *agentConfig) check(at hclv2.Range) (diags hclv2.Diagnostics) {
 			wrong("Duplicate consul", "The consul block \""+k.Name+"\" stands twice. Each connection needs a name of its own.")
 		}
 		names[k.Name] = true
+		if k.Hold == "" {
+			continue
+		}
+		var err error
+		if k.hold, err = time.ParseDuration(k.Hold); err != nil || k.hold <= 0 {
+			wrong("Invalid hold", "hold of the consul block \""+k.Name+"\" is a duration such as \"60s\", not \""+k.Hold+"\".")
+		}
 	}
 	switch d := c.Config; {
 	case d == nil && len(c.Consuls) == 1:
@@ -235,6 +245,6 @@ func (k *consulConfig) catalog(log hclog.Logger) catalog.Config {
 	return catalog.Config{
 		Name: k.Name, Addresses: addresses, Scheme: k.Scheme, Token: k.Token, TokenFile: k.TokenFile, HTTPAuth: k.HTTPAuth,
 		CAFile: k.CAFile, CAPath: k.CAPath, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName,
-		Namespace: k.Namespace, Partition: k.Partition, Datacenter: strings.TrimSpace(k.Datacenter), Logger: log.Named("catalog"),
+		Namespace: k.Namespace, Partition: k.Partition, Datacenter: strings.TrimSpace(k.Datacenter), Hold: k.hold, Logger: log.Named("catalog"),
 	}
 }
