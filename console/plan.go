@@ -21,7 +21,7 @@ type Parser func(name, text string) *gateway.Document
 
 // MakePlan says what documents would change in a world. Nothing is changed. An error is a request that makes no sense.
 func MakePlan(w *gateway.World, req PlanRequest, parse Parser) (Plan, error) {
-	out := Plan{Blocks: []BlockChange{}, Routes: []RouteChange{}, Diagnostics: []Diagnostic{}, Base: map[string]uint64{}, Removed: []string{}}
+	out := Plan{Blocks: []BlockChange{}, Routes: []RouteChange{}, Diagnostics: []Diagnostic{}, Base: map[string]uint64{}, Documents: []string{}, Removed: []string{}}
 	docs, err := parseAll(w, req, parse, &out)
 	if err != nil {
 		return out, err
@@ -35,8 +35,9 @@ func MakePlan(w *gateway.World, req PlanRequest, parse Parser) (Plan, error) {
 	for _, id := range change.Blocks {
 		out.block(w.Block(id), next.Block(id), docs)
 	}
+	slices.Sort(out.Documents)
 	out.Routes = append(out.Routes, DiffRoutes(w, next, change.Units)...)
-	out.Changes = len(out.Blocks) > 0 || len(out.Routes) > 0 || len(out.Removed) > 0
+	out.Changes = len(out.Blocks) > 0 || len(out.Routes) > 0 || len(out.Documents) > 0 || len(out.Removed) > 0
 	return out, nil
 }
 
@@ -57,7 +58,13 @@ func parseAll(w *gateway.World, req PlanRequest, parse Parser, out *Plan) (map[s
 			out.Base[d.Name] = was.Modify
 		}
 		if d.Text == nil {
+			if was != nil {
+				out.Documents = append(out.Documents, d.Name)
+			}
 			continue
+		}
+		if was == nil || was.Text != *d.Text {
+			out.Documents = append(out.Documents, d.Name)
 		}
 		doc := parse(d.Name, *d.Text)
 		if was != nil {
@@ -102,7 +109,7 @@ func (p *Plan) block(before, after *gateway.Block, docs map[string]*gateway.Docu
 	case was.Text() != is.Text() || was.Document() != is.Document():
 		c.Action = "change"
 	default:
-		if before.State == after.State && sameForm(before.InForce, after.InForce) && len(before.Diags) == len(after.Diags) {
+		if before.State == after.State && sameForm(before.InForce, after.InForce) {
 			p.given(after, docs)
 			return
 		}
@@ -127,10 +134,12 @@ func (p *Plan) block(before, after *gateway.Block, docs map[string]*gateway.Docu
 	p.Blocks = append(p.Blocks, c)
 }
 
-// given repeats what is wrong with a block that is written as before, if it stands in a document that is asked about.
+// given repeats what is wrong in the documents that are asked about, of a block that is in force as before.
 func (p *Plan) given(b *gateway.Block, docs map[string]*gateway.Document) {
-	if docs[b.Newest.Written.Document()] != nil {
-		p.diagnose(b.Diags, b.Newest.Written)
+	for _, d := range b.Diags {
+		if d.Subject != nil && docs[d.Subject.Filename] != nil {
+			p.diagnose(hcl.Diagnostics{d}, b.Newest.Written)
+		}
 	}
 }
 

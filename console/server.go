@@ -45,6 +45,7 @@ type Actions interface {
 // Config is what a Server needs; all but Token, TLS, Gatherer, Log and Now is required.
 type Config struct {
 	Version  string
+	Origin   string // where the documents are: "consul" or "files"
 	World    World
 	Facts    Facts
 	Actions  Actions

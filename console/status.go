@@ -14,7 +14,7 @@ func (s *Server) status() Status {
 	w := s.cfg.World.World()
 	frozen, reason := s.cfg.Facts.Frozen()
 	out := Status{
-		Version: s.cfg.Version, Time: s.now(), Gate: s.cfg.Facts.Gate(), Frozen: frozen, Reason: reason,
+		Version: s.cfg.Version, Time: s.now(), Origin: s.cfg.Origin, Gate: s.cfg.Facts.Gate(), Frozen: frozen, Reason: reason,
 		Blocks: map[string]int{}, Documents: documentsOf(w), Problems: []Block{}, BadValues: badValuesOf(w),
 		Nodes: summaryOf(s.cfg.Facts.Nodes()),
 	}
@@ -128,7 +128,7 @@ func dump(w *gateway.World) WorldDump {
 		if d == nil {
 			d = &DumpedDocument{Name: written.Document()}
 			if live := w.Documents()[d.Name]; live != nil {
-				d.Index, d.Modify = live.Index, live.Modify
+				d.Index, d.Modify, d.Text = live.Index, live.Modify, live.Text
 			}
 			docs[d.Name] = d
 		}

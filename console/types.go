@@ -29,6 +29,7 @@ type Diagnostic struct {
 type Status struct {
 	Version   string         `json:"version"`
 	Time      time.Time      `json:"time"`
+	Origin    string         `json:"origin"` // where the documents are: "consul" or "files"
 	Gate      Gate           `json:"gate"`
 	Frozen    bool           `json:"frozen"`           // no change of documents or values is accepted
 	Reason    string         `json:"reason,omitempty"` // of the freeze
@@ -188,6 +189,7 @@ type DumpedDocument struct {
 	Name   string        `json:"name"`
 	Index  uint64        `json:"index"`
 	Modify uint64        `json:"modify"`
+	Text   string        `json:"text"` // as it was last written, which may not be what is in force
 	Blocks []DumpedBlock `json:"blocks"`
 }
 

@@ -20,6 +20,7 @@ type Plan struct {
 	Errors      bool              `json:"errors"`      // some block would not be accepted
 	Changes     bool              `json:"changes"`     // something would change
 	Base        map[string]uint64 `json:"base"`        // ModifyIndex of each document as it is now; 0: there is none
+	Documents   []string          `json:"documents"`   // whose text differs from what is live
 	Removed     []string          `json:"removed"`     // documents that pruning removes
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 
@@ -53,6 +54,13 @@ func (d *devRun) envoys(ctx context.Context) error {
 
 // envoy runs the Envoy of one gateway.
 func (d *devRun) envoy(ctx context.Context, gateway string) error {
+	if g := d.plane.loop.World().Gateway(gateway); g != nil {
+		for _, l := range g.Listeners {
+			if err := free(l.Port); err != nil {
+				return fmt.Errorf("listener %s: %w", l.Name, err)
+			}
+		}
+	}
 	raw, err := bootstrap.JSON(bootstrap.Options{
 		NodeID: fmt.Sprintf("dev-%s-%d", gateway, os.Getpid()), Gateway: gateway,
 		ControlPlanes: []string{d.plane.cfg.xdsListener.Addr().String()}, Admin: "127.0.0.1:0",
@@ -65,4 +73,14 @@ func (d *devRun) envoy(ctx context.Context, gateway string) error {
 		LogLevel: d.flags.envoyLog, Stdout: d.app.errs, Stderr: d.app.errs,
 		Ready: func() { d.ready(gateway) },
 	})
+}
+
+// free says why a port of loopback cannot be listened on. Envoys of one user share a port without a word, and each
+// would get a part of the requests.
+func free(port int) error {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return fmt.Errorf("port %d is taken: %w", port, err)
+	}
+	return l.Close()
 }

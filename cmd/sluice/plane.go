@@ -98,8 +98,11 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	gate.Server = p.xds
 	p.facts = &facts{plane: p}
 	api := console.Config{
-		Version: version, World: p.loop, Facts: p.facts, Actions: p.actions(), Parse: p.parse, Gatherer: p.registry,
+		Version: version, Origin: "files", World: p.loop, Facts: p.facts, Actions: p.actions(), Parse: p.parse, Gatherer: p.registry,
 		Token: cfg.apiToken, TLS: cfg.apiTLS, Log: cfg.log.Named("console"),
+	}
+	if cfg.kv != nil {
+		api.Origin = "consul"
 	}
 	if cfg.noMetrics {
 		api.Gatherer = nil

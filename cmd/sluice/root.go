@@ -74,9 +74,10 @@ func (a *app) command() *cobra.Command {
 	}
 	group("run", a.devCommand(), a.serverCommand(), a.envoyCommand())
 	group("write", a.validateCommand(), a.fmtCommand(), a.evalCommand())
-	group("live", a.freezeCommand(), a.unfreezeCommand(), a.endpointCommand())
+	group("live", a.planCommand(), a.applyCommand(), a.pullCommand(), a.historyCommand(), a.rollbackCommand(),
+		a.freezeCommand(), a.unfreezeCommand(), a.endpointCommand())
 	group("look", a.statusCommand(), a.routesCommand(), a.upstreamsCommand(), a.nodesCommand(), a.eventsCommand(),
-		a.explainCommand(), a.worldCommand())
+		a.explainCommand(), a.worldCommand(), a.doctorCommand())
 	root.AddCommand(a.completionCommand(root), a.versionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{codeUsage, err} })
 	finish(root)
