@@ -14,17 +14,21 @@ type book struct {
 	nodes   map[uint64]server.Node // connected streams
 	entries map[store.Key]*entry
 	open    map[gateway.FormRef]int // how many published resources that hold a form are not acknowledged by all
+	removed int                     // entries that stand for resources that are gone, at most
 }
 
-// entry is one published resource.
+// entry is one published resource, or what is remembered of one that is gone.
 type entry struct {
-	version string
-	forms   []gateway.FormRef
-	good    []gateway.FormRef   // of the last version that every Envoy of its time acknowledged; nil: none was
-	was     string              // the version of good
-	left    map[uint64]struct{} // streams that have not acknowledged this version; empty: settled
-	since   time.Time           // when the change arrived that made this version
-	bad     map[string]string   // versions that some Envoy refused, and its words: none is published again
+	version  string // empty: it is gone
+	forms    []gateway.FormRef
+	gateways []string
+	good     []gateway.FormRef   // of the last version that Envoys acknowledged, all that were asked; nil: none did
+	was      string              // the version of good
+	left     map[uint64]struct{} // streams that have not acknowledged this version; empty: settled
+	heard    bool                // some Envoy has acknowledged this version
+	early    map[uint64]string   // versions that streams acknowledged and that were not, or no longer, the present one
+	since    time.Time           // when the change arrived that made this version
+	bad      map[string]string   // versions that some Envoy refused, and its words: none is published again
 }
 
 // keptRefusals bounds the refused versions that are remembered for one resource.
@@ -61,23 +65,43 @@ func (b *book) expect(r *store.Resource, u gateway.Unit, forms []gateway.FormRef
 	b.close(e)
 	switch {
 	case r.Version == e.was || u.Type == gateway.UnitAssignment:
-		e.left = nil
+		e.left, e.heard = nil, r.Version == e.was
 	case r.Version != e.version:
 		e.since, e.left = since, b.audience(r.Gateways)
+		e.heard = e.answered(r.Version)
 	}
-	e.version, e.forms = r.Version, forms
+	e.version, e.forms, e.gateways = r.Version, forms, r.Gateways
 	if words, bad := e.bad[r.Version]; bad {
 		e.left = nil
 		return words
 	}
 	if len(e.left) == 0 {
-		e.good, e.was = forms, r.Version
+		e.prove()
 		return ""
 	}
 	for _, f := range forms {
 		b.open[f]++
 	}
 	return ""
+}
+
+// answered strikes those out that acknowledged a version before it became the present one: they have it, and have
+// nothing more to say.
+func (e *entry) answered(version string) (heard bool) {
+	for stream, v := range e.early {
+		if v == version {
+			delete(e.left, stream)
+			heard = true
+		}
+	}
+	return heard
+}
+
+// prove notes that the present version is good, when an Envoy has said so.
+func (e *entry) prove() {
+	if _, bad := e.bad[e.version]; e.heard && !bad {
+		e.good, e.was = e.forms, e.version
+	}
 }
 
 func (b *book) audience(gateways []string) map[uint64]struct{} {
@@ -102,23 +126,52 @@ func (b *book) close(e *entry) {
 	}
 }
 
+// remove notes that a resource is gone. What Envoys said of it is remembered for a while: when it comes back at once,
+// they may never have heard that it went.
 func (b *book) remove(k store.Key) {
-	if e := b.entries[k]; e != nil {
-		b.close(e)
-		delete(b.entries, k)
+	e := b.entries[k]
+	if e == nil || e.version == "" {
+		return
+	}
+	b.close(e)
+	e.version, e.forms, e.left, e.heard = "", nil, nil, false
+	if b.removed++; b.removed > 1000+len(b.entries)/2 {
+		b.removed = 0
+		for k, e := range b.entries {
+			if e.version == "" {
+				delete(b.entries, k)
+			}
+		}
 	}
 }
 
 // yes notes that a stream has a version, and returns the entry when that was the last one missing.
 func (b *book) yes(stream uint64, v server.Versioned) *entry {
 	e := b.entries[v.Key]
-	if e == nil || e.version != v.Version {
+	if e == nil {
 		return nil
 	}
-	if _, waited := e.left[stream]; !waited {
+	delete(e.early, stream)
+	if e.version != v.Version {
+		if v.Version != "" {
+			if e.early == nil {
+				e.early = map[uint64]string{}
+			}
+			e.early[stream] = v.Version
+		}
 		return nil
 	}
-	return b.strike(e, stream)
+	if v.Version == "" {
+		return nil
+	}
+	e.heard = true
+	if _, waited := e.left[stream]; waited {
+		return b.strike(e, stream)
+	}
+	if len(e.left) == 0 {
+		e.prove() // it came after all others had spoken
+	}
+	return nil
 }
 
 func (b *book) strike(e *entry, stream uint64) *entry {
@@ -128,7 +181,7 @@ func (b *book) strike(e *entry, stream uint64) *entry {
 	}
 	b.close(e)
 	delete(e.left, stream)
-	e.good, e.was = e.forms, e.version
+	e.prove()
 	return e
 }
 
@@ -136,6 +189,7 @@ func (b *book) strike(e *entry, stream uint64) *entry {
 func (b *book) gone(stream uint64) (settled []*entry) {
 	delete(b.nodes, stream)
 	for _, e := range b.entries {
+		delete(e.early, stream)
 		if _, waited := e.left[stream]; waited {
 			if s := b.strike(e, stream); s != nil {
 				settled = append(settled, s)
@@ -143,20 +197,6 @@ func (b *book) gone(stream uint64) (settled []*entry) {
 		}
 	}
 	return settled
-}
-
-// suspects are the forms that a refused resource holds and its last good version did not.
-func (b *book) suspects(k store.Key, forms []gateway.FormRef) (out []gateway.FormRef) {
-	var good []gateway.FormRef
-	if e := b.entries[k]; e != nil {
-		good = e.good
-	}
-	for _, f := range forms {
-		if !slices.Contains(good, f) {
-			out = append(out, f)
-		}
-	}
-	return out
 }
 
 // settled lists the pending blocks among ids whose every resource is acknowledged.
@@ -190,6 +230,9 @@ func (l *Loop) hearAnswers() bool {
 			l.events.add(Event{Kind: "connected", Node: a.node.ID, Text: "an Envoy of gateway " + a.node.Gateway + " connected"})
 		case disconnected:
 			for _, e := range l.book.gone(a.node.Stream) {
+				if !e.heard {
+					l.inquest.unheard(e.forms)
+				}
 				settle(e)
 			}
 			l.events.add(Event{Kind: "disconnected", Node: a.node.ID, Text: "an Envoy of gateway " + a.node.Gateway + " left"})
@@ -238,6 +281,6 @@ func (l *Loop) refused(a answer) {
 			continue
 		}
 		e.refuse(a.words)
-		l.inquest.refused(v.Key, e.forms, a.words)
+		l.inquest.refused(v.Key, e.forms, a.words, e.gateways)
 	}
 }

@@ -168,15 +168,17 @@ func (b *inbox) settings() (answered map[string]bool, frozen *bool) {
 	return answered, frozen
 }
 
-// changes takes what waits in the config lane: while frozen, nothing but the ledger and the quarantine.
-func (b *inbox) changes(frozen bool) (in gateway.Input, since time.Time) {
+// changes takes what waits in the config lane: while frozen, nothing but the ledger and the quarantine. What goes on
+// waiting is shown, not to be changed.
+func (b *inbox) changes(frozen bool) (in, waiting gateway.Input, since time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	in, since = b.config, b.configSince
 	b.config, b.configSince = gateway.Input{}, time.Time{}
 	if frozen {
+		waiting.Documents, waiting.Leaves = maps.Clone(in.Documents), maps.Clone(in.Leaves)
 		b.config.Documents, b.config.Leaves, b.configSince = in.Documents, in.Leaves, since
 		in.Documents, in.Leaves = nil, nil
 	}
-	return in, since
+	return in, waiting, since
 }

@@ -24,7 +24,7 @@ import (
 // lastGoodFile is the file below the state directory: one JSON object, a newline, and the SHA-256 of what stands before.
 const lastGoodFile = "last-good.json"
 
-// keepPace is the least time between two writes of the last good state.
+// keepPace is the least time between two writes of the last good state; of a large one, they take at most a twentieth.
 const keepPace = time.Second
 
 // kept is what a cold start needs to serve without any other system. It never holds secret material.
@@ -41,6 +41,7 @@ type keptDocument struct {
 	Index  uint64 `json:"index"`
 	Modify uint64 `json:"modify"`
 	Text   string `json:"text"`
+	Broken bool   `json:"broken,omitempty"` // it never parsed as a whole: the ledger's blocks stand for it
 }
 
 type keptLeaf struct {
@@ -76,8 +77,9 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		case <-changed:
 		}
+		start := time.Now()
 		k.save()
-		pause := time.NewTimer(keepPace)
+		pause := time.NewTimer(max(keepPace, 20*time.Since(start)))
 		select {
 		case <-ctx.Done():
 			pause.Stop()
@@ -100,7 +102,11 @@ func (k *keeper) snapshot(w *gateway.World) *kept {
 	out := &kept{Saved: time.Now().UTC()}
 	docs := w.Documents()
 	for _, d := range w.LastGood() {
-		out.Documents = append(out.Documents, keptDocument{d.Name, d.Index, d.Modify, d.Text})
+		k := keptDocument{Name: d.Name, Index: d.Index, Modify: d.Modify, Text: d.Text}
+		if newest := docs[d.Name]; newest.Broken && d.Text == "" {
+			k.Text, k.Broken = newest.Text, true
+		}
+		out.Documents = append(out.Documents, k)
 	}
 	for id, v := range w.Raw() {
 		if v != nil && id.Kind == gateway.KindValue {
@@ -185,10 +191,12 @@ func (l *Loop) restore() {
 	for _, d := range s.Documents {
 		origin := hcl.Origin{Name: d.Name, Index: d.Index, Modify: d.Modify, File: !strings.HasPrefix(d.Name, catalog.DocumentPrefix)}
 		in.Documents[d.Name] = hcl.Parse(origin, []byte(d.Text), l.cfg.Schema)
-		l.gate.stale[d.Name] = true
+		in.Documents[d.Name].Broken = in.Documents[d.Name].Broken || d.Broken
+		l.gate.docs.names[d.Name] = true
 	}
 	for _, v := range s.Leaves {
 		in.Leaves[v.ID] = &v.Value
+		l.gate.leaves.names[v.ID] = true
 	}
 	for _, e := range s.Ledger {
 		e.Entry.ID = e.ID

@@ -107,7 +107,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		l.drain()
-		if d := l.gate.next(); d > 0 {
+		if d := sooner(l.gate.next(l.frozen), l.inquest.patience()); d > 0 {
 			timer.Reset(d)
 		}
 		select {
@@ -125,7 +125,7 @@ func (l *Loop) drain() {
 		again = l.endpointLane()
 		again = l.hearAnswers() || again
 		again = l.configLane() || again
-		l.openGate()
+		again = l.openGate() || again
 	}
 }
 
@@ -148,18 +148,30 @@ func (l *Loop) configLane() bool {
 	if !l.gate.ledgerKnown() {
 		return false
 	}
-	in, since := l.in.changes(l.frozen)
+	in, waiting, since := l.in.changes(l.frozen && l.gate.served())
+	l.gate.confirm(in)
+	l.gate.confirm(waiting)
+	l.gate.first = l.gate.first || l.gate.listed()
 	if len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine) == 0 {
 		return false
 	}
-	l.gate.confirm(in.Documents)
 	for _, words := range in.Quarantine {
 		if words == nil {
 			l.book.forgive()
+			break
 		}
 	}
+	l.inquest.convicted(in.Quarantine)
 	l.apply(in, since)
 	return true
+}
+
+// sooner is the shorter of two waits; 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // apply makes the next world and publishes what it touches.

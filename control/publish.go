@@ -25,13 +25,13 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 		r, err := l.build(in)
 		switch {
 		case err != nil:
-			failed = append(failed, failure{key, in.Forms, err.Error()})
+			failed = append(failed, failure{key, in.Forms, err.Error(), nil})
 		case r == nil:
 			tx.Remove = append(tx.Remove, key)
 			l.book.remove(key)
 		default:
 			if refusal := l.book.expect(r, u, in.Forms, since); refusal != "" {
-				failed = append(failed, failure{key, in.Forms, refusal})
+				failed = append(failed, failure{key, in.Forms, refusal, in.Gateways})
 				continue
 			}
 			tx.Set = append(tx.Set, r)
@@ -43,16 +43,17 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 	l.cfg.Store.Publish(tx)
 	for _, f := range failed {
 		l.log.Warn("not published", "resource", f.key.String(), "error", f.words)
-		l.inquest.refused(f.key, f.forms, f.words)
+		l.inquest.refused(f.key, f.forms, f.words, f.gateways)
 	}
 	l.accept(l.book.settled(l.w, change.Blocks))
 }
 
 // failure is a unit that was refused, by an Envoy or before any saw it.
 type failure struct {
-	key   store.Key
-	forms []gateway.FormRef
-	words string
+	key      store.Key
+	forms    []gateway.FormRef
+	words    string
+	gateways []string // whose Envoys can say more; none: the translation failed
 }
 
 func (l *Loop) build(in gateway.Inputs) (*store.Resource, error) {
@@ -64,7 +65,12 @@ func (l *Loop) build(in gateway.Inputs) (*store.Resource, error) {
 	for i, n := range r.Needs {
 		needs[i] = storeKey(n)
 	}
-	return store.NewResource(storeKey(r.Key), r.Message, needs, in.Gateways)
+	out, err := store.NewResource(storeKey(r.Key), r.Message, needs, in.Gateways)
+	if err != nil {
+		return nil, err
+	}
+	out.Requires = r.Requires
+	return out, nil
 }
 
 func storeKey(k translate.Key) store.Key { return store.Key{Type: k.TypeURL, Name: k.Name} }

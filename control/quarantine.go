@@ -2,9 +2,11 @@ package control
 
 import (
 	"slices"
+	"time"
 
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/xds/store"
+	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
 // inquest finds out which block is to blame when an Envoy refuses a resource. All suspects are taken out at first, so
@@ -19,13 +21,19 @@ type inquest struct {
 
 // trial is a group of forms that is let in together.
 type trial struct {
-	key    store.Key // the resource that was refused
-	forms  []gateway.FormRef
-	failed bool
+	key      store.Key // the resource that was refused
+	gateways []string  // whose Envoys can judge; none: the translation does
+	forms    []gateway.FormRef
+	failed   bool
+	unheard  bool      // the Envoys left before any of them answered
+	until    time.Time // when silence is consent
 }
 
 // held is what a block's status says while it waits for its trial.
 const held = "refused together with other changes; being tried by itself"
+
+// trialPatience is how long a trial waits for Envoys that neither take nor refuse: others wait behind it.
+const trialPatience = 15 * time.Second
 
 func newInquest(l *Loop) *inquest {
 	return &inquest{l: l, words: map[gateway.FormRef]string{}}
@@ -41,24 +49,41 @@ func (q *inquest) suspects(ref gateway.FormRef) bool {
 	return false
 }
 
-// refused takes an Envoy's refusal of the current version of a resource, or that of the translation itself.
-func (q *inquest) refused(key store.Key, forms []gateway.FormRef, words string) {
+// refused takes an Envoy's refusal of the current version of a resource, or that of the translation itself; gateways
+// are those whose Envoys can say more. A bad assignment is no block's fault.
+func (q *inquest) refused(key store.Key, forms []gateway.FormRef, words string, gateways []string) {
+	if key.Type == translate.AssignmentType {
+		return
+	}
 	suspects := q.l.book.suspects(key, forms)
 	if q.test && len(q.cases) > 0 {
-		if onTrial := intersect(q.cases[0].forms, suspects); len(onTrial) > 0 {
-			q.cases[0].failed = true
-			for _, f := range onTrial {
+		t := &q.cases[0]
+		if onTrial := intersect(t.forms, suspects); len(onTrial) > 0 {
+			late := q.fresh(suspects)
+			for _, f := range append(onTrial, late...) {
 				q.words[f] = words
 			}
+			if len(late) == 0 {
+				t.failed = true
+				return
+			}
+			// What came meanwhile may be the cause: it waits for a trial of its own, and this one goes on without it.
+			q.cases = append(q.cases, trial{key: key, gateways: gateways, forms: late})
+			q.quarantine(late, held)
 			return
 		}
 	}
-	q.open(key, suspects, words)
+	q.open(key, suspects, words, gateways)
+}
+
+// fresh are the forms that are in force, or would be, and not under question yet.
+func (q *inquest) fresh(forms []gateway.FormRef) []gateway.FormRef {
+	return slices.DeleteFunc(slices.Clone(forms), func(f gateway.FormRef) bool { return q.suspects(f) || !q.current(f) })
 }
 
 // open starts a case. Without suspects there is nothing to take back: the status of the Envoy shows its words.
-func (q *inquest) open(key store.Key, suspects []gateway.FormRef, words string) {
-	suspects = slices.DeleteFunc(suspects, func(f gateway.FormRef) bool { return q.suspects(f) || !q.current(f) })
+func (q *inquest) open(key store.Key, suspects []gateway.FormRef, words string, gateways []string) {
+	suspects = q.fresh(suspects)
 	if len(suspects) == 0 {
 		return
 	}
@@ -69,13 +94,13 @@ func (q *inquest) open(key store.Key, suspects []gateway.FormRef, words string) 
 		q.convict(suspects[0])
 		return
 	}
-	q.cases = append(q.cases, halves(key, suspects)...)
+	q.cases = append(q.cases, halves(trial{key: key, gateways: gateways, forms: suspects})...)
 	q.quarantine(suspects, held)
 }
 
-func halves(key store.Key, forms []gateway.FormRef) []trial {
-	n := len(forms) / 2
-	return []trial{{key: key, forms: forms[:n:n]}, {key: key, forms: forms[n:]}}
+func halves(t trial) []trial {
+	n := len(t.forms) / 2
+	return []trial{{key: t.key, gateways: t.gateways, forms: t.forms[:n:n]}, {key: t.key, gateways: t.gateways, forms: t.forms[n:]}}
 }
 
 // current says that a form is the one that its block would have in force.
@@ -84,24 +109,72 @@ func (q *inquest) current(f gateway.FormRef) bool {
 	return b != nil && (b.InForce != nil && b.InForce.Hash == f.Hash || b.Newest != nil && b.Newest.Hash == f.Hash)
 }
 
-// proceed ends the trial under way when every Envoy has spoken, and starts the next.
+// proceed ends the trial under way when every Envoy has spoken, and starts the next that somebody can judge.
 func (q *inquest) proceed() {
 	for len(q.cases) > 0 {
-		t := &q.cases[0]
-		if !q.test {
-			t.forms = slices.DeleteFunc(t.forms, func(f gateway.FormRef) bool { return !q.current(f) })
-			if len(t.forms) == 0 {
-				q.cases = q.cases[1:]
-				continue
+		switch t := &q.cases[0]; {
+		case !q.test:
+			if !q.next() {
+				return
 			}
-			q.test = true
-			q.lift(t.forms)
-			continue
-		}
-		if !t.failed && q.waiting(t.forms) {
+		case t.unheard && !t.failed:
+			q.test, t.unheard = false, false
+			q.quarantine(t.forms, held)
+		case !t.failed && q.waiting(t.forms) && time.Now().Before(t.until):
 			return
+		default:
+			q.verdict()
 		}
-		q.verdict()
+	}
+}
+
+// next lets the first group in that somebody can judge; false where there is none.
+func (q *inquest) next() bool {
+	for i := range q.cases {
+		t := &q.cases[i]
+		t.forms = slices.DeleteFunc(t.forms, func(f gateway.FormRef) bool {
+			gone := !q.current(f)
+			if gone {
+				delete(q.words, f)
+			}
+			return gone
+		})
+	}
+	q.cases = slices.DeleteFunc(q.cases, func(t trial) bool { return len(t.forms) == 0 })
+	i := slices.IndexFunc(q.cases, func(t trial) bool { return q.l.book.anyOf(t.gateways) })
+	if i < 0 {
+		return false
+	}
+	t := q.cases[i]
+	t.until = time.Now().Add(trialPatience)
+	q.cases = slices.Insert(slices.Delete(q.cases, i, i+1), 0, t)
+	q.test = true
+	q.lift(t.forms)
+	return true
+}
+
+// patience is how long until silence decides; 0: nothing is on trial.
+func (q *inquest) patience() time.Duration {
+	if !q.test || len(q.cases) == 0 {
+		return 0
+	}
+	return max(time.Until(q.cases[0].until), time.Millisecond)
+}
+
+// unheard takes note that the last Envoy left that had to judge a resource, and that none had said yes.
+func (q *inquest) unheard(forms []gateway.FormRef) {
+	if q.test && len(q.cases) > 0 && len(intersect(q.cases[0].forms, forms)) > 0 {
+		q.cases[0].unheard = true
+	}
+}
+
+// convicted takes forms out of question that another replica has judged.
+func (q *inquest) convicted(refs map[gateway.FormRef]*string) {
+	for i := range q.cases {
+		q.cases[i].forms = slices.DeleteFunc(q.cases[i].forms, func(f gateway.FormRef) bool {
+			words := refs[f]
+			return words != nil
+		})
 	}
 }
 
@@ -114,7 +187,7 @@ func (q *inquest) verdict() {
 	t := q.cases[0]
 	q.cases, q.test = q.cases[1:], false
 	switch {
-	case !t.failed:
+	case !t.failed || len(t.forms) == 0:
 		var ids []gateway.ID
 		for _, f := range t.forms {
 			delete(q.words, f)
@@ -124,7 +197,7 @@ func (q *inquest) verdict() {
 	case len(t.forms) == 1:
 		q.convict(t.forms[0])
 	default:
-		q.cases = append(halves(t.key, t.forms), q.cases...)
+		q.cases = append(halves(t), q.cases...)
 		q.quarantine(t.forms, held)
 	}
 }
@@ -136,10 +209,10 @@ func (q *inquest) convict(f gateway.FormRef) {
 	q.l.log.Error("block is refused by Envoy and goes back to its last accepted form", "block", f.ID.String(), "version", f.Hash, "error", words)
 	q.l.events.add(Event{Kind: "quarantine", Block: f.ID.String(), Text: words})
 	q.l.meters.quarantined.Inc()
-	q.quarantine([]gateway.FormRef{f}, words)
 	if q.l.cfg.Recorder != nil {
-		q.l.outbox.add(conviction{f, words})
+		q.l.outbox.add(conviction{f, words}) // before the change that wakes who sends it
 	}
+	q.quarantine([]gateway.FormRef{f}, words)
 }
 
 func (q *inquest) quarantine(forms []gateway.FormRef, words string) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -62,15 +63,17 @@ func (l *Loop) record(ctx context.Context) {
 	changed, cancel := l.Subscribe()
 	defer cancel()
 	r := &recorder{l: l, entries: map[gateway.ID]encoded{}, versions: map[string]version{}}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
+	for unsent := false; ; {
+		if !unsent {
+			select {
+			case <-ctx.Done():
+				return
+			case <-changed:
+			}
 		}
 		start := time.Now()
 		l.cfg.Recorder.Set(r.desired(l.World(), l.complete.Load()))
-		l.sendConvictions(ctx)
+		unsent = l.sendConvictions(ctx)
 		pause := time.NewTimer(max(recordPace, 20*time.Since(start)))
 		select {
 		case <-ctx.Done():
@@ -81,7 +84,8 @@ func (l *Loop) record(ctx context.Context) {
 	}
 }
 
-func (l *Loop) sendConvictions(ctx context.Context) {
+// sendConvictions tells other replicas; what could not be sent is left for the next time.
+func (l *Loop) sendConvictions(ctx context.Context) (unsent bool) {
 	for _, c := range l.outbox.take() {
 		_, err := backoff.Retry(ctx, func() (struct{}, error) {
 			return struct{}{}, l.cfg.Recorder.PutQuarantine(ctx, c.ref, c.words)
@@ -89,8 +93,10 @@ func (l *Loop) sendConvictions(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			l.log.Warn("cannot tell other replicas of a quarantined block", "block", c.ref.ID.String(), "error", err)
 			l.outbox.add(c)
+			unsent = true
 		}
 	}
+	return unsent
 }
 
 // recorder remembers what it made of forms and documents, so that a record costs what changed.
@@ -137,6 +143,8 @@ func (r *recorder) desired(w *gateway.World, complete bool) catalog.Desired {
 	for _, bad := range w.BadValues() {
 		d.Values[bad.Key] = valueStatus(bad)
 	}
+	maps.DeleteFunc(r.versions, func(name string, _ version) bool { return docs[name] == nil })
+	maps.DeleteFunc(r.entries, func(id gateway.ID, _ encoded) bool { _, ok := d.Accepted[id]; return !ok })
 	return d
 }
 
