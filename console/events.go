@@ -44,7 +44,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusServiceUnavailable, errors.New("too many clients follow events"))
 		return
 	}
-	s.follow(follower{w: w, rc: http.NewResponseController(w), sse: sse}, r, since)
+	s.follow(follower{w: w, rc: http.NewResponseController(w), sse: sse, patience: s.patience}, r, since)
 }
 
 func (s *Server) follow(f follower, r *http.Request, since uint64) {
@@ -74,11 +74,13 @@ func (s *Server) follow(f follower, r *http.Request, since uint64) {
 	}
 }
 
-// follower is one client of events. It is dropped when it does not take a write within eventTime.
+// follower is one client of events. It is dropped when it does not take a write within patience.
 type follower struct {
 	w   http.ResponseWriter
 	rc  *http.ResponseController // nil: the answer ends by itself
 	sse bool
+
+	patience time.Duration
 }
 
 func (f follower) head() {
@@ -114,7 +116,7 @@ func (f follower) alive() error {
 
 func (f follower) write(b []byte) error {
 	if f.rc != nil {
-		if err := f.rc.SetWriteDeadline(time.Now().Add(eventTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		if err := f.rc.SetWriteDeadline(time.Now().Add(f.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return err
 		}
 	}

@@ -61,6 +61,7 @@ type Config struct {
 type Server struct {
 	cfg       Config
 	followers chan struct{} // one slot an open event stream
+	patience  time.Duration // how long a follower may take for a write
 }
 
 // Bounds on what one client may cost.
@@ -78,7 +79,7 @@ func New(cfg Config) *Server {
 	if cfg.Log == nil {
 		cfg.Log = hclog.NewNullLogger()
 	}
-	return &Server{cfg: cfg, followers: make(chan struct{}, maxFollowers)}
+	return &Server{cfg: cfg, followers: make(chan struct{}, maxFollowers), patience: eventTime}
 }
 
 // Handler is the API with its guard.
