@@ -8,6 +8,10 @@ import (
 
 // ready says whether a resource may be sent: all that it needs is there, or it has waited long enough.
 func (p *planner) ready(t *typeState, name string, w *pending, r *store.Resource) bool {
+	if w.lacks = p.st.node.Lacks(r); w.lacks != "" {
+		w.parked = true
+		return false
+	}
 	if w.parked = p.parked(t, name, r); w.parked {
 		return false
 	}

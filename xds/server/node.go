@@ -26,6 +26,20 @@ func (n Node) Has(extension string) bool {
 	return ok
 }
 
+// Lacks names the first extension that a resource requires and the Envoy did not bring; empty: none. An Envoy that does
+// not say what it has is taken to have everything.
+func (n Node) Lacks(r *store.Resource) string {
+	if len(n.Extensions) == 0 {
+		return ""
+	}
+	for _, e := range r.Requires {
+		if !n.Has(e) {
+			return e
+		}
+	}
+	return ""
+}
+
 // Versioned is a resource in one version: its key in the store (of an assignment the upstream's name, however it was
 // asked for). A removal has no version.
 type Versioned struct {

@@ -51,7 +51,7 @@ func (st *stream) flush() {
 // settled says that a flush would find nothing to do: an ACK ends most changes.
 func (st *stream) settled() bool {
 	for _, t := range st.order {
-		if t.compare || len(t.asked) > 0 || len(t.pending) > 0 || len(t.removals) > 0 || t.cursor != st.srv.store.Generation() {
+		if t.compare || t.greet || len(t.asked) > 0 || len(t.pending) > 0 || len(t.removals) > 0 || t.cursor != st.srv.store.Generation() {
 			return false
 		}
 	}
@@ -177,6 +177,9 @@ func (p *planner) unanswered(t *typeState, name string) {
 // upserts plans the responses of one type.
 func (p *planner) upserts(t *typeState) {
 	room := maxInFlight - len(t.inFlight)
+	if t.armed && t.greet {
+		defer p.greet(t, len(p.batches))
+	}
 	if !t.armed || len(t.pending) == 0 || room <= 0 {
 		return
 	}
@@ -204,6 +207,20 @@ func (p *planner) upserts(t *typeState) {
 			p.batches = append(p.batches, batch{t, items})
 		}
 	}
+}
+
+// greet answers a first request to which there is nothing to say: Envoy asks for listeners when it was told of its
+// clusters, and is ready when it was told of its listeners, be it none. What is held back is worth waiting for.
+func (p *planner) greet(t *typeState, planned int) {
+	if len(p.batches) > planned {
+		return
+	}
+	for name := range p.v.Names(t.url) {
+		if w := t.pending[name]; w == nil || w.lacks == "" {
+			return
+		}
+	}
+	p.batches = append(p.batches, batch{t, nil})
 }
 
 // cut makes responses of items: one each, or as many as fit.

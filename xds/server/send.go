@@ -27,6 +27,7 @@ func (st *stream) send(b batch) bool {
 	}
 	s := &sent{response: r, items: b.items}
 	t.inFlight = append(t.inFlight, s)
+	t.greet = false
 	t.counts.Sent++
 	t.metrics.sent.Inc()
 	for _, i := range b.items {

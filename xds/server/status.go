@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/sluice-gateway/sluice/xds/store"
 )
 
 // NodeStatus is one connected Envoy.
@@ -13,6 +15,7 @@ type NodeStatus struct {
 	Since   time.Time
 	Unknown bool              // its gateway has no resources: it is sent nothing and keeps what it has
 	Types   map[string]Counts // by type URL
+	Lacks   []string          // sorted: what it is not sent, and for want of which extension
 }
 
 // Counts is what happened to one resource type on one stream.
@@ -35,8 +38,14 @@ func (s *Server) Nodes() []NodeStatus {
 			c := t.counts
 			c.InFlight, c.Waiting = len(t.inFlight), len(t.pending)
 			n.Types[url] = c
+			for name, w := range t.pending {
+				if w.lacks != "" {
+					n.Lacks = append(n.Lacks, store.Key{Type: url, Name: name}.String()+" needs "+w.lacks)
+				}
+			}
 		}
 		st.mu.Unlock()
+		slices.Sort(n.Lacks)
 		out = append(out, n)
 	}
 	slices.SortFunc(out, func(a, b NodeStatus) int {

@@ -25,6 +25,7 @@ type typeState struct {
 
 	cursor  uint64          // generation up to which the log was read
 	compare bool            // compare everything at the next look
+	greet   bool            // an answer is owed even if there is nothing to say: Envoy starts no further without one
 	asked   []string        // since the last look
 	aliases map[string]bool // of EDS: the names that the store was told of
 
@@ -47,6 +48,7 @@ type pending struct {
 	since      time.Time
 	blocked    store.Key // the need that was not ready when last looked
 	parked     bool      // waits for something that has no time limit
+	lacks      string    // the extension for want of which it is not sent; empty: none
 	overdue    bool      // has waited for too long, which was counted
 	part       int       // of a refused batch; 0: none
 }
@@ -117,6 +119,8 @@ func (st *stream) open(req *cache.DeltaRequest) (*typeState, []Versioned) {
 	if typeURL == resourcev3.EndpointType {
 		t.aliases = map[string]bool{}
 	}
+	t.greet = len(req.GetInitialResourceVersions()) == 0 &&
+		(typeURL == resourcev3.ClusterType || typeURL == resourcev3.ListenerType)
 	st.types[typeURL] = t
 	st.order = append(st.order, t)
 	slices.SortStableFunc(st.order, func(a, b *typeState) int {

@@ -25,6 +25,7 @@ type Resource struct {
 	Body     *anypb.Any // marshalled once, shared by all streams; never changed
 	Needs    []Key      // what an Envoy must have acknowledged before it gets this; empty for most
 	Gateways []string   // sorted roles that see it
+	Requires []string   // extensions without which an Envoy is not sent it; set before it is published
 
 	assignment string // of an EDS cluster: the name that it asks for
 

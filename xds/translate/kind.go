@@ -64,4 +64,8 @@ type Resource struct {
 	Key
 	Message proto.Message
 	Needs   []Key
+
+	// Requires names the Envoy extensions that the resource uses beyond those that every Envoy has, sorted. An Envoy
+	// without one of them is not sent the resource.
+	Requires []string
 }

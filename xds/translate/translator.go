@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
@@ -76,7 +77,50 @@ func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
 	if err := validate(r.Message); err != nil {
 		return nil, fmt.Errorf("translate %s: %w", in.Unit.Name, err)
 	}
+	r.Requires = t.requires(in)
 	return r, nil
+}
+
+// requires lists the extensions of the filters that a resource names: all of them in a listener, those of the features
+// in force in a host.
+func (t *Translator) requires(in gateway.Inputs) []string {
+	switch in.Unit.Type {
+	case gateway.UnitListener:
+		return slices.Compact(slices.Sorted(slices.Values(t.Requires())))
+	case gateway.UnitHost:
+		used := map[string]bool{}
+		for _, tr := range in.Table {
+			use(used, tr.Features)
+			for _, d := range tr.Destinations {
+				use(used, d.Features)
+			}
+		}
+		return t.requiredBy(used)
+	}
+	return nil
+}
+
+func use(types map[string]bool, features []gateway.Effective) {
+	for _, e := range features {
+		types[e.Feature.FeatureType()] = true
+	}
+}
+
+// requiredBy lists the extensions that features of these types need.
+func (t *Translator) requiredBy(types map[string]bool) []string {
+	var out []string
+	for _, k := range t.kinds {
+		if !types[k.Type] || k.Filters == nil {
+			continue
+		}
+		for _, f := range k.Filters() {
+			if f.Requires != "" {
+				out = append(out, f.Requires)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 func (t *Translator) build(in gateway.Inputs) (*Resource, error) {

@@ -1,0 +1,60 @@
+package server_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+
+	"github.com/sluice-gateway/sluice/xds/server"
+)
+
+// A gateway that only redirects or answers by itself has no clusters. Envoy asks for listeners once it was told so.
+func TestAGatewayWithoutClustersIsTold(t *testing.T) {
+	bubble(t, server.Options{RemovalGrace: -1}, func(t *testing.T, r *rig) {
+		r.set(listener(t, "edge.web"))
+		c := r.connect("e", "edge")
+		c.subscribe(cds)
+		synctest.Wait()
+		same(t, "answers", len(c.responses), 1)
+		same(t, "clusters", len(c.responses[0].GetResources()), 0)
+		c.subscribe(lds)
+		synctest.Wait()
+		c.awaitHave(lds, "edge.web")
+		same(t, "answers", len(c.responses), 2)
+		r.set(cluster(t, "pets", 0, ""))
+		synctest.Wait()
+		c.awaitHave(cds, "pets")
+	})
+}
+
+// An Envoy without an extension is not sent what needs it, and everything else.
+func TestAnExtensionThatAnEnvoyLacksIsAStatus(t *testing.T) {
+	bubble(t, server.Options{RemovalGrace: -1}, func(t *testing.T, r *rig) {
+		fancy := cluster(t, "fancy", 0, "")
+		fancy.Requires = []string{"acme.lua"}
+		r.set(fancy, cluster(t, "plain", 0, ""))
+		for id, extensions := range map[string][]string{"able": {"acme.lua", "x"}, "unable": {"x"}, "silent": nil} {
+			c := r.connect(id, "edge")
+			for _, e := range extensions {
+				c.node.Extensions = append(c.node.Extensions, &corev3.Extension{Name: e})
+			}
+			c.subscribe(cds)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if id == "unable" {
+				c.awaitHave(cds, "plain")
+			} else {
+				c.awaitHave(cds, "fancy", "plain")
+			}
+		}
+		for _, n := range r.server.Nodes() {
+			want := []string(nil)
+			if n.ID == "unable" {
+				want = []string{"Cluster fancy needs acme.lua"}
+			}
+			same(t, n.ID+" lacks", n.Lacks, want)
+		}
+	})
+}
