@@ -67,7 +67,7 @@ func (b *book) expect(r *store.Resource, u gateway.Unit, forms []gateway.FormRef
 	case r.Version == e.was || u.Type == gateway.UnitAssignment:
 		e.left, e.heard = nil, r.Version == e.was
 	case r.Version != e.version:
-		e.since, e.left = since, b.audience(r.Gateways)
+		e.since, e.left = since, b.audience(r)
 		e.heard = e.answered(r.Version)
 	}
 	e.version, e.forms, e.gateways = r.Version, forms, r.Gateways
@@ -104,10 +104,11 @@ func (e *entry) prove() {
 	}
 }
 
-func (b *book) audience(gateways []string) map[uint64]struct{} {
+// audience is the streams of a resource's gateways, but for Envoys that are not sent it for want of an extension.
+func (b *book) audience(r *store.Resource) map[uint64]struct{} {
 	out := map[uint64]struct{}{}
 	for id, n := range b.nodes {
-		if slices.Contains(gateways, n.Gateway) {
+		if slices.Contains(r.Gateways, n.Gateway) && n.Lacks(r) == "" {
 			out[id] = struct{}{}
 		}
 	}
