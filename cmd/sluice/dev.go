@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -121,6 +122,8 @@ type devRun struct {
 	envoyPath string
 	plane     *plane
 	consul    *devAgent // nil without -consul
+
+	printing sync.Mutex // keeps the lines of several goroutines apart
 }
 
 // run runs the plane, the Envoys and what prints, until ctx ends or one of them fails. On Ctrl-C the Envoys drain while

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 
@@ -14,13 +13,10 @@ import (
 	"github.com/sluice-gateway/sluice/hcl"
 )
 
-// printing keeps lines of several goroutines apart.
-var printing sync.Mutex
-
 // ready says where a gateway answers, and what to try next.
 func (d *devRun) ready(name string) {
-	printing.Lock()
-	defer printing.Unlock()
+	d.printing.Lock()
+	defer d.printing.Unlock()
 	out, w := d.app.out, d.plane.loop.World()
 	g := w.Gateway(name)
 	if g == nil {
@@ -122,8 +118,8 @@ func (d *devRun) print(ctx context.Context) error {
 }
 
 func (d *devRun) printChange(before, now *gateway.World, said map[string]bool) {
-	printing.Lock()
-	defer printing.Unlock()
+	d.printing.Lock()
+	defer d.printing.Unlock()
 	if len(before.Gateways()) > 0 {
 		for _, c := range console.DiffRoutes(before, now, bothUnits(before, now)) {
 			d.app.showRouteChange(c)

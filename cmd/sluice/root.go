@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -80,6 +81,9 @@ func (a *app) command() *cobra.Command {
 		a.explainCommand(), a.worldCommand(), a.doctorCommand())
 	root.AddCommand(a.completionCommand(root), a.versionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{codeUsage, err} })
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		fmt.Fprintf(c.OutOrStdout(), "%s\n\n%s", strings.TrimSpace(cmp.Or(c.Long, c.Short)), singleDash(c.UsageString()))
+	})
 	finish(root)
 	return root
 }
@@ -127,6 +131,11 @@ func (a *app) report(err error) int {
 	}
 	return code
 }
+
+var twoDashes = regexp.MustCompile(`(?m)^( +(?:-\w, )?)--`)
+
+// singleDash writes the flags of a help text as the neighbours do.
+func singleDash(text string) string { return twoDashes.ReplaceAllString(text, "$1-") }
 
 var oneDash = regexp.MustCompile(`^-[a-z][a-z-]*[a-z](=.*)?$`)
 
