@@ -134,6 +134,7 @@ type Node struct {
 	Unknown  bool                `json:"unknown"`             // no document has its gateway: it keeps what it has
 	InFlight int                 `json:"in_flight"`           // responses that it has not answered
 	Waiting  int                 `json:"waiting"`             // resources that wait for what they need
+	Lacks    []string            `json:"lacks,omitempty"`     // what it is not sent, and for want of which extension
 	LastNack string              `json:"last_nack,omitempty"` // its words when it last refused something
 	NackedAt *time.Time          `json:"nacked_at,omitempty"` // when that was
 	Types    map[string]NodeType `json:"types"`               // by kind of resource: "Cluster", "Listener", …

@@ -71,7 +71,7 @@ func (f *facts) Nodes() []console.Node {
 	out := []console.Node{}
 	for _, n := range f.plane.xds.Nodes() {
 		j := console.Node{
-			ID: n.ID, Gateway: n.Gateway, Version: n.Version, Address: n.Address, Since: n.Since, Unknown: n.Unknown,
+			ID: n.ID, Gateway: n.Gateway, Version: n.Version, Address: n.Address, Since: n.Since, Unknown: n.Unknown, Lacks: n.Lacks,
 			Types: map[string]console.NodeType{},
 		}
 		var last time.Time

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,8 @@ func (a *app) showNodes(list []console.Node) {
 	for _, n := range list {
 		state := "current"
 		switch {
+		case len(n.Lacks) > 0:
+			state = "not sent: " + strings.Join(n.Lacks, ", ")
 		case n.Unknown:
 			state = "no document has its gateway"
 		case n.LastNack != "":
