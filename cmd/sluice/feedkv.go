@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/oklog/run"
 
 	"github.com/sluice-gateway/sluice/catalog"
@@ -16,7 +17,7 @@ func (p *plane) addKV(g *run.Group) {
 	kv := p.cfg.kv
 	actor(g, func(ctx context.Context) error { return kv.Documents(ctx, p.takeDocuments, nil) })
 	actor(g, func(ctx context.Context) error { return kv.Values(ctx, p.takeValues, nil) })
-	actor(g, func(ctx context.Context) error { return kv.Accepted(ctx, p.takeLedger, nil) })
+	actor(g, p.readLedger)
 	actor(g, func(ctx context.Context) error { return kv.Quarantine(ctx, p.takeQuarantine, nil) })
 	actor(g, func(ctx context.Context) error { return kv.Drain(ctx, p.takeDrain, nil) })
 	actor(g, func(ctx context.Context) error {
@@ -28,8 +29,28 @@ func (p *plane) addKV(g *run.Group) {
 	actor(g, p.writer.Run)
 }
 
+// readLedger reads the ledger once: it is for the start. From then on this replica learns from its own Envoys what is
+// accepted, and a watch of all blocks would cost every change what all of them cost.
+func (p *plane) readLedger(ctx context.Context) error {
+	once, enough := context.WithCancel(ctx)
+	defer enough()
+	_ = p.cfg.kv.Accepted(once, func(ch catalog.Change) {
+		p.takeLedger(ch)
+		if ch.Complete {
+			enough()
+		}
+	}, nil) // it returns when once ends, and with its error alone
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (p *plane) takeDocuments(ch catalog.DocChange) {
 	docs := map[string]*gateway.Document{}
+	for _, key := range ch.Held {
+		if name := catalog.DocumentName(key); !p.told[name] {
+			docs[name] = heldDocument(name)
+		}
+	}
 	for _, pair := range ch.Set {
 		name := catalog.DocumentName(pair.Key)
 		docs[name] = p.document(hcl.Origin{Name: name, Index: pair.CreateIndex, Modify: pair.ModifyIndex}, pair.Value)
@@ -40,8 +61,20 @@ func (p *plane) takeDocuments(ch catalog.DocChange) {
 	p.deliver(docs, ch.Complete)
 }
 
+// heldDocument stands for one that an apply under way keeps back and that this replica has never seen: what the ledger
+// has of it is served until the apply has ended.
+func heldDocument(name string) *gateway.Document {
+	return &gateway.Document{Name: name, Broken: true, Diags: hclv2.Diagnostics{{
+		Severity: hclv2.DiagWarning, Summary: "Apply under way", Subject: &hclv2.Range{Filename: name, Start: hclv2.InitialPos, End: hclv2.InitialPos},
+		Detail: "The document is part of an apply that has not ended. What was accepted before stays in force until then.",
+	}}}
+}
+
 // deliver hands documents to the loop; complete says that with them everything has been said once.
 func (p *plane) deliver(docs map[string]*gateway.Document, complete bool) {
+	for name := range docs {
+		p.told[name] = true
+	}
 	p.facts.noteDocuments(docs)
 	p.loop.Documents(docs)
 	if complete {

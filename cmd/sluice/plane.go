@@ -59,13 +59,14 @@ type plane struct {
 	grpc     *grpc.Server
 	writer   *catalog.Writer // nil without a Consul that has the documents
 	inputs   *inputs
-	rescan   chan struct{} // documents on disk are read again
+	told     map[string]bool // documents that the loop was given; of the feed's goroutine
+	rescan   chan struct{}   // documents on disk are read again
 	facts    *facts
 	api      *console.Server
 }
 
 func newPlane(cfg planeConfig) (*plane, error) {
-	p := &plane{cfg: cfg, schema: schema(), registry: prometheus.NewRegistry(), rescan: make(chan struct{}, 1)}
+	p := &plane{cfg: cfg, schema: schema(), registry: prometheus.NewRegistry(), told: map[string]bool{}, rescan: make(chan struct{}, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if len(cfg.consuls) > 0 {
 		p.registry.MustRegister(catalog.Metrics(cfg.consuls...))
