@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
@@ -41,15 +43,26 @@ func documentsOf(w *gateway.World) []Document {
 		}
 		out = append(out, j)
 	}
+	find := func(name string) (int, bool) {
+		return slices.BinarySearchFunc(out, name, func(d Document, name string) int { return cmp.Compare(d.Name, name) })
+	}
 	for _, b := range w.Blocks() {
 		shown := cmp.Or(b.Newest, b.InForce)
 		if shown == nil {
 			continue
 		}
-		i, ok := slices.BinarySearchFunc(out, shown.Written.Document(), func(d Document, name string) int { return cmp.Compare(d.Name, name) })
-		if ok {
+		own := shown.Written.Document()
+		if i, ok := find(own); ok {
 			out[i].Blocks[string(b.State)]++
 			out[i].Diagnostics = append(out[i].Diagnostics, NewDiagnostics(b.Diags, shown.Written)...)
+		}
+		for _, d := range b.Diags { // of another document that defines the block, too
+			if d.Subject == nil || d.Subject.Filename == own {
+				continue
+			}
+			if i, ok := find(d.Subject.Filename); ok {
+				out[i].Diagnostics = append(out[i].Diagnostics, NewDiagnostics(hcl.Diagnostics{d}, nil)...)
+			}
 		}
 	}
 	return out

@@ -128,13 +128,13 @@ func (r *recorder) desired(w *gateway.World, complete bool) catalog.Desired {
 			d.Accepted[id] = e
 		}
 	}
-	blocks := byDocument(w)
+	said := byDocument(w)
 	for name, doc := range docs {
 		key, ok := catalog.DocumentKey(name)
 		if !ok {
 			continue
 		}
-		d.Status[key] = DocumentStatus(doc, blocks[name])
+		d.Status[key] = documentStatus(doc, said[name])
 		if have := r.versions[name]; have.doc != doc {
 			r.versions[name] = version{doc, catalog.Version{N: doc.Modify, Text: []byte(doc.Text)}}
 		}
@@ -172,12 +172,29 @@ func (r *recorder) entry(w *gateway.World, docs map[string]*gateway.Document, id
 	return have.entry, true
 }
 
-// byDocument groups blocks by the document that their newest form, or else the one in force, is from.
-func byDocument(w *gateway.World) map[string][]*gateway.Block {
-	out := map[string][]*gateway.Block{}
+// verdicts are what became of a document.
+type verdicts struct {
+	blocks []*gateway.Block  // whose newest form, or else the one in force, is from the document
+	beside hclv2.Diagnostics // what blocks of other documents say about this one: it defines them, too
+}
+
+func byDocument(w *gateway.World) map[string]verdicts {
+	out := map[string]verdicts{}
 	for _, b := range w.Blocks() {
-		if f := cmpForm(b.Newest, b.InForce); f != nil {
-			out[f.Written.Document()] = append(out[f.Written.Document()], b)
+		f := cmpForm(b.Newest, b.InForce)
+		if f == nil {
+			continue
+		}
+		own := f.Written.Document()
+		v := out[own]
+		v.blocks = append(v.blocks, b)
+		out[own] = v
+		for _, d := range b.Diags {
+			if d.Subject != nil && d.Subject.Filename != own {
+				other := out[d.Subject.Filename]
+				other.beside = append(other.beside, d)
+				out[d.Subject.Filename] = other
+			}
 		}
 	}
 	return out
@@ -190,13 +207,16 @@ func cmpForm(a, b *gateway.Form) *gateway.Form {
 	return b
 }
 
-// DocumentStatus is the text that says what became of a document: its blocks, then what is wrong with it. It holds no
+// documentStatus is the text that says what became of a document: its blocks, then what is wrong with it. It holds no
 // time, so that it changes only with what it says.
-func DocumentStatus(doc *gateway.Document, blocks []*gateway.Block) []byte {
+func documentStatus(doc *gateway.Document, said verdicts) []byte {
 	var out bytes.Buffer
-	diags := slices.Clip(doc.Diags)
+	diags := append(slices.Clip(doc.Diags), said.beside...)
 	state := "accepted"
-	for _, b := range blocks {
+	if len(said.beside) > 0 {
+		state = "rejected in part"
+	}
+	for _, b := range said.blocks {
 		diags = append(diags, b.Diags...)
 		switch b.State {
 		case gateway.StateRejected:
@@ -211,7 +231,7 @@ func DocumentStatus(doc *gateway.Document, blocks []*gateway.Block) []byte {
 		state = "rejected: it cannot be read; what was accepted before stays in force"
 	}
 	fmt.Fprintf(&out, "%s (version %d)\n", state, doc.Modify)
-	for _, b := range blocks {
+	for _, b := range said.blocks {
 		fmt.Fprintf(&out, "  %-30s %s%s\n", b.ID, b.State, explainState(b))
 	}
 	if len(diags) > 0 {
