@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,13 +172,14 @@ func (s *stack) answer(t testing.TB, host, path string, want int) {
 }
 
 // calm does something to a stack while clients call a path of a host on every Envoy, one request at a time on each of
-// their connections and without ever repeating one. No request may fail, up to a while after.
-func (s *stack) calm(t testing.TB, host, path string, do func()) {
+// their connections and without ever repeating one. Every answer must be as wanted, 200 if nothing is said, up to a while
+// after.
+func (s *stack) calm(t testing.TB, host, path string, do func(), want ...int) {
 	t.Helper()
 	var loads []*testenv.Loader
 	for _, e := range s.edges {
 		loads = append(loads, testenv.Load(t.Context(), t, "http://"+e.addr+path, testenv.LoadOptions{
-			Host: host, Connections: 2, Rate: 100, Timeout: 20 * time.Second,
+			Host: host, Connections: 2, Rate: 100, Timeout: 20 * time.Second, Check: check(want),
 		}))
 	}
 	for _, l := range loads {
@@ -189,6 +191,19 @@ func (s *stack) calm(t testing.TB, host, path string, do func()) {
 		if r := l.Stop(); r.Failed() > 0 {
 			t.Errorf("%s: %s", s.edges[i].id, r)
 		}
+	}
+}
+
+// check judges answers by their status; nil stands for 200.
+func check(want []int) func(*http.Response, []byte) error {
+	if len(want) == 0 {
+		return nil
+	}
+	return func(r *http.Response, body []byte) error {
+		if !slices.Contains(want, r.StatusCode) {
+			return fmt.Errorf("answered %s: %.200s", r.Status, body)
+		}
+		return nil
 	}
 }
 

@@ -69,7 +69,7 @@ route "more" {
 	testenv.Eventually(t, 10e9, func() error {
 		for _, b := range r.World().Blocks() {
 			if b.State != gateway.StateAccepted {
-				return fmt.Errorf("%s is %s: %v", b.ID, b.State, b.Diags)
+				return fmt.Errorf("%s is %s: %s", b.ID, b.State, b.Diags.Error())
 			}
 		}
 		return nil
