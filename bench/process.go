@@ -23,6 +23,9 @@ var roles = map[string]func(args []string) error{
 	"floor":    floorRole,
 	"upstream": upstreamRole,
 	"stack":    stackRole,
+	"plane":    planeRole,
+	"fleet":    fleetRole,
+	"bare":     bareRole,
 }
 
 func runRole(args []string) int {

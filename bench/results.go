@@ -85,6 +85,8 @@ func round(v float64) float64 {
 	return math.Round(v*scale) / scale
 }
 
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
 // series is latencies of one kind.
 type series []time.Duration
 
@@ -94,7 +96,7 @@ func (s series) at(q float64) float64 {
 	}
 	sorted := slices.Sorted(slices.Values(s))
 	i := int(math.Ceil(q*float64(len(sorted)))) - 1
-	return float64(sorted[max(i, 0)]) / float64(time.Millisecond)
+	return ms(sorted[max(i, 0)])
 }
 
 func (s series) p50() float64 { return s.at(0.50) }

@@ -6,8 +6,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
+	"strings"
 
 	"github.com/hashicorp/consul/api"
 
@@ -77,18 +79,27 @@ func stackRole(args []string) error {
 	return nil
 }
 
-// profiled starts a CPU profile into a file at the line "profile FILE", and ends it at "end".
+// profiled starts a CPU profile into a file at the line "profile FILE", and ends it at "end"; "heap FILE" writes what the
+// heap holds.
 func profiled(line string) string {
-	if line == "end" {
+	word, file, _ := strings.Cut(line, " ")
+	if word == "end" {
 		pprof.StopCPUProfile()
 		return "ended"
 	}
-	f, err := os.Create(line[len("profile "):])
+	f, err := os.Create(file)
 	if err != nil {
 		return err.Error()
 	}
-	if err := pprof.StartCPUProfile(f); err != nil {
+	if word == "heap" {
+		defer f.Close()
+		runtime.GC()
+		err = pprof.WriteHeapProfile(f)
+	} else {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
 		return err.Error()
 	}
-	return "started"
+	return "done"
 }

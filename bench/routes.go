@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -28,11 +29,28 @@ func routesSmall(s *stage) {
 	s.note(Entry{Name: "second of two route changes 20 ms apart, lost", Unit: "of " + strconv.Itoa(s.settings.samples), Value: float64(r.lost)}.atMost(0))
 }
 
+// routesLarge measures a route change at 10,000 routes.
+func routesLarge(s *stage) {
+	r := s.routeRig(100, 100)
+	r.profile("routes-large", func() {
+		plane, envoy := r.plane.cpu(), s.cpuOf(r.envoy)
+		ours, bare := r.alternate(r.routeOnce, r.floorOnce)
+		each := len(ours) + 1
+		s.note(Entry{Name: "route change, 10,000 routes: CPU of Envoy", Unit: "ms", Value: ms(s.cpuOf(r.envoy)-envoy) / float64(each)})
+		s.note(Entry{Name: "route change, 10,000 routes: CPU of the control plane", Unit: "ms", Value: ms(r.plane.cpu()-plane) / float64(each)})
+		s.note(Entry{Name: "route change, 10,000 routes, p50", Unit: "ms", Value: ours.p50()}.over(bare.p50()))
+		s.note(Entry{Name: "route change, 10,000 routes, p99", Unit: "ms", Value: ours.p99()}.over(bare.p99()).atMost(150))
+	})
+	s.coldStart(r.agent, 100, 10_000)
+}
+
 // rig is a Consul with documents, sluice and the floor beside each other on it, an Envoy and a prober for each.
 type rig struct {
 	s      *stage
+	agent  *testenv.Consul
 	consul *api.Client
 	plane  *child
+	envoy  int     // process of sluice's Envoy
 	edge   *prober // of sluice's Envoy
 	bare   *prober // of the floor's
 	host   string  // whose table the changed documents are in
@@ -46,7 +64,7 @@ const floorKey = "floor/routes"
 func (s *stage) routeRig(folders, each int) *rig {
 	up := s.role("upstream")
 	agent := testenv.StartConsul(s, testenv.ConsulOptions{})
-	r := &rig{s: s, consul: s.writer(agent), host: hostName(folders / 2), folder: fmt.Sprintf("team-%02d/", folders/2)}
+	r := &rig{s: s, agent: agent, consul: s.writer(agent), host: hostName(folders / 2), folder: fmt.Sprintf("team-%02d/", folders/2)}
 	ports := testenv.FreePorts(s, 2)
 	docs := routeDocuments(folders, each)
 	s.putAll(r.consul, below(prefix+"routes/", docs))
@@ -54,7 +72,7 @@ func (s *stage) routeRig(folders, each int) *rig {
 	s.put(r.consul, floorKey, lines("/first"))
 
 	r.plane = s.role("stack", "-consul", agent.Addr)
-	s.edge(r.plane.word)
+	r.envoy = int(s.edge(r.plane.word).Process)
 	r.edge = s.prober(ports[0])
 	s.awaitStatus(r.edge, request(r.host, "/nothing"), http.StatusNotFound)
 
@@ -95,24 +113,29 @@ func (s *stage) awaitStatus(p *prober, req []byte, want int) {
 	})
 }
 
-// alternate takes samples of two things in turn, with pauses of 0.3 to 0.9 s between, so that both see the same machine.
+// alternate takes samples of two things in turn.
 func (r *rig) alternate(ours, bare func() (time.Duration, error)) (a, b series) {
-	for i := range 2 * (r.s.settings.samples + 1) {
-		pause(r.s)
-		f, into := ours, &a
-		if i%2 == 1 {
-			f, into = bare, &b
+	all := r.inTurn(ours, bare)
+	return all[0], all[1]
+}
+
+// inTurn takes samples of several things in turn, with pauses of 0.3 to 0.9 s between, so that all see the same
+// machine. The first round is a warm-up.
+func (r *rig) inTurn(things ...func() (time.Duration, error)) []series {
+	out := make([]series, len(things))
+	for round := range r.s.settings.samples + 1 {
+		for i, f := range things {
+			pause(r.s)
+			took, err := f()
+			if err != nil {
+				r.s.Fatalf("sample %d: %v", round, err)
+			}
+			if round > 0 {
+				out[i] = append(out[i], took)
+			}
 		}
-		took, err := f()
-		if i < 2 { // a warm-up of each
-			continue
-		}
-		if err != nil {
-			r.s.Fatalf("sample %d: %v", i, err)
-		}
-		*into = append(*into, took)
 	}
-	return a, b
+	return out
 }
 
 // pause is 0.3 to 0.9 s.
@@ -123,6 +146,17 @@ func pause(s *stage) {
 	case <-t.C:
 	case <-s.ctx.Done():
 	}
+}
+
+// profile writes a CPU profile of the control plane while f runs, if one is asked for.
+func (r *rig) profile(name string, f func()) {
+	if r.s.settings.profile == "" {
+		f()
+		return
+	}
+	r.s.Log(r.plane.ask("profile " + filepath.Join(r.s.settings.profile, name+".pprof")))
+	f()
+	r.s.Log(r.plane.ask("end"))
 }
 
 // warm makes sure that the connection for writing is open.

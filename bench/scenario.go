@@ -15,6 +15,12 @@ type scenario struct {
 // scenarios in the order in which they run and stand in the results.
 var scenarios = []scenario{
 	{"routes-small", "KV put to a new route served, 10 routes; two changes 20 ms apart", routesSmall},
+	{"routes-large", "the same at 10,000 routes: 100 folders of 100 documents, 100 hosts", routesLarge},
+	{"health-small", "an endpoint comes and goes, 10 services", healthSmall},
+	{"health-large", "the same at 5,000 services, 75,000 endpoints, Consul over TLS", healthLarge},
+	{"fanout", "one endpoint of 5,000 services changes, 100 clients are connected", fanout},
+	{"cost", "what Envoy's 10,000th route costs beside a lone one", cost},
+	{"throughput", "requests a second through sluice's configuration and hand-written ones", throughput},
 }
 
 // measure runs a scenario on a stage of its own, and returns what it has noted, also when it failed on the way.

@@ -45,8 +45,8 @@ func routeDocument(name, host, path string) string {
   hosts    = ["%s"]
   policies = [policy.standard]
   match {
-    methods = ["GET", "POST"]
-    path    = "%s"
+    method = "GET"
+    path   = "%s"
   }
   to { upstream = upstream.shop }
 }
@@ -124,3 +124,19 @@ func (s *stage) quiet(c *api.Client, documents int) {
 }
 
 func lines(paths ...string) []byte { return []byte(strings.Join(paths, "\n")) }
+
+func serviceName(n int) string { return fmt.Sprintf("service-%04d", n) }
+
+// serviceDocument is an upstream of one Consul service, and a route to it.
+func serviceDocument(n int) string {
+	return fmt.Sprintf(`upstream "%[1]s" {
+  consul { service = "%[1]s" }
+}
+
+route "%[1]s" {
+  hosts = ["%[2]s"]
+  match { prefix = "/%[1]s" }
+  to { upstream = upstream.%[1]s }
+}
+`, serviceName(n), hostName(n%100))
+}
