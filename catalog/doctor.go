@@ -195,8 +195,7 @@ func (c *Client) mayLock(ctx context.Context) Finding {
 // mayWrite tries to write a key on the condition that it was written at an index that no key has.
 func (c *Client) mayWrite(ctx context.Context, check, kind, rel, key string) Finding {
 	_, err := c.transact(ctx, []*api.KVTxnOp{{Verb: api.KVCAS, Key: c.key(key), Index: 1}})
-	var conflict *ConflictError
-	if errors.As(err, &conflict) {
+	if _, conflict := errors.AsType[*ConflictError](err); conflict {
 		err = nil
 	}
 	return finding(check, err, c.rule(kind, rel, "write"))

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -42,9 +43,7 @@ func follow[V any](ctx context.Context, c *Client, l listing[V]) error {
 	if l.index > 0 {
 		w.rules.index, w.answered = l.index, true
 		w.status.update(func(s *Status) { s.State, s.LastContact, s.Index, s.Rows = StateOK, time.Now(), l.index, len(l.known) })
-		for k, v := range l.known {
-			w.guard.known[k] = v
-		}
+		maps.Copy(w.guard.known, l.known)
 	}
 	for {
 		if err := w.rest(ctx, w.step(ctx)); err != nil {

@@ -28,6 +28,7 @@ func (b *FeatureBase) Refs() []Ref { return nil }
 // Combine says how blocks of one feature at several levels act together.
 type Combine uint8
 
+// The ways to act together.
 const (
 	Nearest Combine = iota // the nearest block wins whole
 	Add                    // all hold: those that admit requests

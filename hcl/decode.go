@@ -79,7 +79,7 @@ func (d *decoder) finish(p *plan, v reflect.Value, places ranges, before int) {
 	if check != nil {
 		d.places[ptr] = places
 	}
-	if hclv2.Diagnostics(d.diags[before:]).HasErrors() {
+	if d.diags[before:].HasErrors() {
 		return
 	}
 	if check != nil {

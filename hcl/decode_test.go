@@ -129,7 +129,7 @@ func strip(v any) any {
 			e = strip(e)
 			x[k] = e
 			m, isMap := e.(map[string]any)
-			if k == "Range" || e == nil || e == "" || e == false || isMap && len(m) == 0 {
+			if k == "Range" || e == nil || e == "" || isFalse(e) || isMap && len(m) == 0 {
 				delete(x, k)
 			}
 		}
@@ -186,3 +186,8 @@ type readScope map[gateway.ID]any
 
 func (r readScope) Get(id gateway.ID) (any, bool) { v := r[id]; return v, v != nil }
 func (r readScope) Names(string) []string         { return nil }
+
+func isFalse(v any) bool {
+	b, ok := v.(bool)
+	return ok && !b
+}

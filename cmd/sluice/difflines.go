@@ -50,9 +50,9 @@ func middle(a, b []string) (out []line) {
 	}
 	width := len(b) + 1
 	common := make([]int32, (len(a)+1)*width) // of the rests from i and j
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, x := range slices.Backward(a) {
+		for j, y := range slices.Backward(b) {
+			if x == y {
 				common[i*width+j] = common[(i+1)*width+j+1] + 1
 			} else {
 				common[i*width+j] = max(common[(i+1)*width+j], common[i*width+j+1])

@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -171,9 +172,7 @@ func TestNameThatVanishesIsHeld(t *testing.T) {
 	m := discovery.New(discovery.Options{Kinds: []discovery.Kind{kind}, Publish: func(changed map[gateway.SourceKey][]gateway.Endpoint) {
 		mu.Lock()
 		defer mu.Unlock()
-		for k, v := range changed {
-			now[k] = v
-		}
+		maps.Copy(now, changed)
 	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

@@ -48,15 +48,17 @@ type run struct {
 	suite  Suite
 	cancel context.CancelFunc
 	words  chan word
-	done   chan error
+	done   chan struct{} // closed when Run has returned
+	err    error         // of Run; read after done
 }
 
 func (s Suite) start(t *testing.T, source discovery.Source) *run {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &run{suite: s, cancel: cancel, words: make(chan word, 10_000), done: make(chan error, 1)}
+	r := &run{suite: s, cancel: cancel, words: make(chan word, 10_000), done: make(chan struct{})}
 	go func() {
-		r.done <- source.Run(ctx,
+		defer close(r.done)
+		r.err = source.Run(ctx,
 			func(e []gateway.Endpoint) { r.words <- word{endpoints: e} },
 			func() { r.words <- word{alive: true} })
 	}()
@@ -86,8 +88,8 @@ func (r *run) next(t *testing.T, before []gateway.Endpoint) []gateway.Endpoint {
 			if !w.alive && (before == nil || !alike(before, w.endpoints)) {
 				return w.endpoints
 			}
-		case err := <-r.done:
-			t.Fatalf("Run returned: %v", err)
+		case <-r.done:
+			t.Fatalf("Run returned: %v", r.err)
 		case <-deadline:
 			t.Fatal("no update")
 		}
@@ -223,7 +225,7 @@ func (s Suite) hang(t *testing.T) {
 }
 
 // quiet watches for Patience, or until Run returns, that nothing is said but what was in force. It says whether Run
-// returned, and puts the error back.
+// returned.
 func (s Suite) quiet(t *testing.T, r *run, inForce []gateway.Endpoint) (returned bool) {
 	t.Helper()
 	deadline := time.After(s.Patience)
@@ -233,12 +235,11 @@ func (s Suite) quiet(t *testing.T, r *run, inForce []gateway.Endpoint) (returned
 			if !w.alive && !alike(inForce, w.endpoints) {
 				t.Fatalf("an update without an answer: %+v", w.endpoints)
 			}
-		case err := <-r.done:
-			s.noSecret(t, err)
-			if err == nil || errors.Is(err, context.Canceled) {
-				t.Fatalf("Run returned with %v", err)
+		case <-r.done:
+			s.noSecret(t, r.err)
+			if r.err == nil || errors.Is(r.err, context.Canceled) {
+				t.Fatalf("Run returned with %v", r.err)
 			}
-			r.done <- err
 			return true
 		case <-deadline:
 			return false

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -197,9 +198,7 @@ func (c *client) unsubscribe(typeURL string, names ...string) {
 func (c *client) resume(typeURL string, versions map[string]string, names ...string) {
 	c.mu.Lock()
 	c.have[typeURL], c.bodies[typeURL] = map[string]string{}, map[string][]byte{}
-	for n, v := range versions {
-		c.have[typeURL][n] = v
-	}
+	maps.Copy(c.have[typeURL], versions)
 	c.mu.Unlock()
 	c.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: typeURL, ResourceNamesSubscribe: names, InitialResourceVersions: versions})
 }
