@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -63,6 +62,17 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
+// settleAll settles until nothing is dirty: what comes back while routes are settled makes others dirty.
+func (a *application) settleAll() {
+	for {
+		a.settleBlocks()
+		a.settleRoutes()
+		if len(a.settle) == 0 {
+			return
+		}
+	}
+}
+
 // settleBlocks decides which form of every dirty block but routes is in force, lower ranks first.
 func (a *application) settleBlocks() {
 	for rank := range ranks[KindRoute] {
@@ -117,6 +127,7 @@ func (a *application) remove(b *Block) {
 	gone.Newest = nil
 	a.install(&gone, nil)
 	a.w.ledger.del(b.ID)
+	a.w.withheld.del(b.ID)
 	a.markDeleted(b.ID, false)
 	a.drop(b.ID)
 }
@@ -145,13 +156,19 @@ func (a *application) settleUsers(of ID) {
 // choose picks the newest form where it is valid, the last good one otherwise, and says what is wrong.
 func (a *application) choose(b *Block) (*Form, hcl.Diagnostics) {
 	if b.Newest == nil {
+		a.w.withheld.del(b.ID)
 		return a.fallBack(b.ID), nil
 	}
 	diags := a.judge(b)
-	if usable(diags) {
-		return b.Newest, append(diags, a.rivals(b.ID)...)
+	form := b.Newest
+	a.w.withheld.del(b.ID)
+	if !usable(diags) {
+		form = a.fallBack(b.ID)
+	} else if kept, d := a.keepInUse(b); d != nil {
+		a.w.withheld.set(b.ID, true)
+		form, diags = kept, append(diags, d)
 	}
-	return a.fallBack(b.ID), append(diags, a.rivals(b.ID)...)
+	return form, append(diags, a.rivals(b.ID)...)
 }
 
 // fallBack returns the last good form of a block and brings back what that names.
@@ -177,7 +194,7 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 	}
 	for _, ref := range b.Newest.Value.Refs {
 		a.recall(ref.ID.Written())
-		if d := a.w.missing(b.ID, ref); d != nil {
+		if d := a.missing(b.ID, ref); d != nil {
 			diags = append(diags, d)
 		}
 	}
@@ -220,104 +237,4 @@ func (a *application) state(b *Block) State {
 		return StateAccepted
 	}
 	return StatePending
-}
-
-// install replaces what a block puts into the derived maps and marks what depends on it.
-func (a *application) install(before *Block, form *Form) {
-	id := before.ID
-	a.reindexUsers(before, form)
-	if before.InForce == form {
-		return
-	}
-	a.settleUsers(id)
-	for name, v := range instances(before.InForce) {
-		a.uninstall(name, v)
-	}
-	for name, v := range instances(form) {
-		switch v := v.(type) {
-		case *Upstream:
-			a.w.upstreams.set(name, v)
-			for _, s := range v.Sources {
-				a.w.bySource.add(s.Spec.SourceKey(), name, 1)
-			}
-			a.units[Unit{UnitCluster, name}] = struct{}{}
-			a.units[Unit{UnitAssignment, name}] = struct{}{}
-		case *Gateway:
-			a.w.gateways.set(name, v)
-			a.gatewayUnits(v)
-		}
-	}
-	if id.Kind == KindGateway {
-		a.settleUsers(anyGateway)
-	}
-}
-
-func (a *application) uninstall(name string, v any) {
-	switch v := v.(type) {
-	case *Upstream:
-		a.w.upstreams.del(name)
-		for _, s := range v.Sources {
-			a.w.bySource.add(s.Spec.SourceKey(), name, -1)
-		}
-		a.units[Unit{UnitCluster, name}] = struct{}{}
-		a.units[Unit{UnitAssignment, name}] = struct{}{}
-	case *Gateway:
-		a.w.gateways.del(name)
-		a.gatewayUnits(v)
-	}
-}
-
-func (a *application) gatewayUnits(g *Gateway) {
-	for _, l := range g.Listeners {
-		k := ListenerKey{g.Name, l.Name}
-		a.units[Unit{UnitListener, k.String()}] = struct{}{}
-		a.units[Unit{UnitRoutes, k.String()}] = struct{}{}
-	}
-}
-
-func instances(f *Form) map[string]any {
-	if f == nil {
-		return nil
-	}
-	return f.Value.Instances
-}
-
-// reindexUsers keeps who names whom, for the newest form and the one in force.
-func (a *application) reindexUsers(before *Block, form *Form) {
-	id := before.ID
-	was, will := a.w.names.get(id), targets(before.Newest, form)
-	for t := range was {
-		if !will[t] {
-			a.w.users.add(t, id, -1)
-		}
-	}
-	for t := range will {
-		if !was[t] {
-			a.w.users.add(t, id, 1)
-		}
-	}
-	if len(will) == 0 {
-		a.w.names.del(id)
-	} else if !maps.Equal(was, will) {
-		a.w.names.set(id, will)
-	}
-}
-
-// targets are the written blocks that forms name; a route that names no gateway names anyGateway.
-func targets(forms ...*Form) map[ID]bool {
-	out := map[ID]bool{}
-	for _, f := range forms {
-		if f == nil {
-			continue
-		}
-		for _, ref := range f.Value.Refs {
-			out[ref.ID.Written()] = true
-		}
-		for _, v := range f.Value.Instances {
-			if r, ok := v.(*Route); ok && len(r.Gateways) == 0 {
-				out[anyGateway] = true
-			}
-		}
-	}
-	return out
 }

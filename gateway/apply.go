@@ -32,14 +32,14 @@ func Apply(w *World, in Input) (*World, Change) {
 		w: w.begin(), old: w,
 		eval: map[ID]struct{}{}, settle: map[ID]struct{}{}, moved: map[ID]struct{}{},
 		units: map[Unit]struct{}{}, touched: map[Unit]*tableDelta{}, owners: map[ID]*Block{},
+		hints: map[ID]string{}, names: map[string][]string{}, stated: map[ID]struct{}{},
 	}
-	a.takeLedger(in)
-	values := a.takeLeaves(in)
+	values := a.takeLedger(in)
+	values = append(values, a.takeLeaves(in)...)
 	a.takeDocuments(in)
 	a.takeEndpoints(in)
 	a.evaluate(values)
-	a.settleBlocks()
-	a.settleRoutes()
+	a.settleAll()
 	a.retire()
 	a.writeTables()
 	return a.w, a.change()
@@ -54,6 +54,13 @@ type application struct {
 	units   map[Unit]struct{}
 	touched map[Unit]*tableDelta
 	owners  map[ID]*Block // of the defaults of values
+
+	namers  map[ID][]ID          // see remembered
+	late    map[string]bool      // documents that do not parse, of which the ledger has new blocks
+	accepts map[string][]Written // what the ledger holds, by document
+	hints   map[ID]string        // for names that lead nowhere
+	names   map[string][]string  // by kind
+	stated  map[ID]struct{}      // values of which some block may state another default now
 }
 
 func (a *application) change() Change {
@@ -63,12 +70,20 @@ func (a *application) change() Change {
 	}
 }
 
-func (a *application) takeLedger(in Input) {
+// takeLedger returns the values whose accepted form is another and counts, since the raw one is not in force.
+func (a *application) takeLedger(in Input) (values []ID) {
+	a.late = map[string]bool{}
 	for id, f := range in.Ledger {
 		if f == nil {
 			a.w.ledger.del(id)
 		} else {
 			a.w.ledger.set(id, f)
+		}
+		if id.Kind == KindValue && a.w.rejected.get(id) != nil {
+			values = append(values, id)
+		}
+		if a.strange(id, f) {
+			a.late[f.Written.Document()] = true
 		}
 		if !a.accepted(id, f) {
 			a.reconsider(id)
@@ -82,6 +97,16 @@ func (a *application) takeLedger(in Input) {
 		}
 		a.reconsider(ref.ID)
 	}
+	return values
+}
+
+// strange says that a form is of a document that was never seen whole, and that its stand-in lacks the block.
+func (a *application) strange(id ID, f *Form) bool {
+	if f == nil || f.Written == nil || f.Detached || a.w.broken.get(f.Written.Document()) == nil {
+		return false
+	}
+	doc := a.w.docs.get(f.Written.Document())
+	return doc.Text == "" && !doc.defines(id)
 }
 
 // accepted handles the common news of the ledger: what is in force was acknowledged everywhere.
@@ -104,7 +129,7 @@ func (a *application) reconsider(id ID) {
 	if b := a.w.blocks.get(id); b != nil {
 		a.settle[id] = struct{}{}
 		if b.Newest != nil {
-			a.settleStaters(b.Newest)
+			a.restate(b.Newest)
 		}
 	}
 	if len(a.w.defs.get(id)) > 1 {
@@ -151,6 +176,12 @@ func (a *application) takeDocuments(in Input) {
 			a.w.broken.del(name)
 			a.w.docs.set(name, doc)
 		}
+		delete(a.late, name)
+		a.redefine(name, before, doc)
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.late)) {
+		before, doc := a.w.docs.get(name), a.fromLedger(a.w.broken.get(name))
+		a.w.docs.set(name, doc)
 		a.redefine(name, before, doc)
 	}
 }
@@ -173,14 +204,17 @@ func (d *Document) defines(id ID) bool {
 
 // fromLedger stands in for a document that was never seen whole: its blocks as they were last accepted.
 func (a *application) fromLedger(broken *Document) *Document {
-	doc := &Document{Name: broken.Name, Index: broken.Index, Modify: broken.Modify}
-	for _, f := range a.w.ledger.m {
-		if f.Written != nil && f.Written.Document() == broken.Name && !f.Detached {
-			doc.Blocks = append(doc.Blocks, f.Written)
+	if a.accepts == nil {
+		a.accepts = map[string][]Written{}
+		for _, f := range a.w.ledger.m {
+			if f.Written != nil && !f.Detached {
+				a.accepts[f.Written.Document()] = append(a.accepts[f.Written.Document()], f.Written)
+			}
 		}
 	}
-	slices.SortFunc(doc.Blocks, func(x, y Written) int { return CompareID(x.ID(), y.ID()) })
-	return doc
+	blocks := a.accepts[broken.Name]
+	slices.SortFunc(blocks, func(x, y Written) int { return CompareID(x.ID(), y.ID()) })
+	return &Document{Name: broken.Name, Index: broken.Index, Modify: broken.Modify, Blocks: blocks}
 }
 
 // redefine replaces a document's definitions and marks what to evaluate.

@@ -95,19 +95,21 @@ func drawBlock(t *rapid.T) string {
 	}
 	switch rapid.IntRange(0, 8).Draw(t, "block") {
 	case 0:
-		return fmt.Sprintf("gateway.%s listeners=%s;attach=%s%s", drawName(t, "g", 2),
-			rapid.SampledFrom([]string{"http", "http,https"}).Draw(t, "listeners"), rapid.SampledFrom([]string{"", "1"}).Draw(t, "attach"), bad)
+		return fmt.Sprintf("gateway.%s listeners=%s;attach=%s;variant=%s%s", drawName(t, "g", 3),
+			rapid.SampledFrom([]string{"http", "http,https"}).Draw(t, "listeners"), rapid.SampledFrom([]string{"", "1"}).Draw(t, "attach"),
+			rapid.SampledFrom([]string{"", "v3"}).Draw(t, "gateway variant"), bad)
 	case 1, 2:
-		return fmt.Sprintf("upstream.%s src=%s%s", drawName(t, "u", 3), drawName(t, "s", 3), bad)
+		return fmt.Sprintf("upstream.%s src=%s;each=%s%s", drawName(t, "u", 3), drawName(t, "s", 3),
+			rapid.SampledFrom([]string{"", "", "a", "b", "a,b"}).Draw(t, "each"), bad)
 	case 3:
 		return fmt.Sprintf("policy.%s variant=%s%s", drawName(t, "p", 2), rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(t, "variant"), bad)
 	case 4:
 		return fmt.Sprintf("local.%s v=%s%s", drawName(t, "l", 2), value(), bad)
 	}
 	bad += rapid.SampledFrom([]string{"", "", ";default=1", ";default=2"}).Draw(t, "default")
-	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), drawName(t, "h", 2),
-		drawName(t, "p", 3), drawName(t, "u", 3), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
-		rapid.SampledFrom([]string{"", "", "g0", "g1"}).Draw(t, "gw"), rapid.SampledFrom([]string{"", "", "t1"}).Draw(t, "tag"), bad)
+	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), drawName(t, "h", 2),
+		drawName(t, "p", 3), drawName(t, "u", 3), rapid.SampledFrom([]string{"", "", `["a"]`, `["b"]`}).Draw(t, "instance"), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
+		rapid.SampledFrom([]string{"", "", "g0", "g1", "g0.https"}).Draw(t, "gw"), rapid.SampledFrom([]string{"", "", "t1"}).Draw(t, "tag"), bad)
 }
 
 // merge keeps the inputs as a replica that starts now would be given them.

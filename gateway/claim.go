@@ -84,6 +84,9 @@ func (a *application) contend(id ID) *contender {
 			c.fallback = c.candidate
 		} else {
 			c.fallback, _ = a.w.flatten(id, c.lastGood)
+			if c.fallback.dangles {
+				c.fallback, c.lastGood = nil, nil
+			}
 		}
 	}
 	return c

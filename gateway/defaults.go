@@ -67,9 +67,16 @@ func (w *World) holds(b *Block) bool {
 	return f != nil && f.Hash == b.Newest.Hash
 }
 
-// settleStaters settles all blocks that state a default for what a form states one for.
-func (a *application) settleStaters(f *Form) {
+// restate notes that other blocks may state the first default now for what a form states one for.
+func (a *application) restate(f *Form) {
 	for id := range f.Written.Defaults() {
+		a.stated[id] = struct{}{}
+	}
+}
+
+// settleStaters settles all blocks that read a value whose first default may be another.
+func (a *application) settleStaters() {
+	for id := range a.stated {
 		for reader := range a.w.readers.m[id] {
 			a.settle[reader] = struct{}{}
 		}

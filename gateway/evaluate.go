@@ -33,7 +33,7 @@ func (a *application) evaluate(values []ID) {
 	a.spread(dirty)
 	a.retryValues(dirty)
 	run := a.run(dirty)
-	if bad := a.badValues(dirty, run); len(bad) > 0 {
+	for bad := a.badValues(dirty, run); len(bad) > 0; bad = a.badValues(dirty, run) {
 		for _, b := range bad {
 			id := ID{KindValue, b.Key}
 			a.w.rejected.set(id, b)
@@ -45,6 +45,7 @@ func (a *application) evaluate(values []ID) {
 	for _, id := range slices.SortedFunc(maps.Keys(dirty), CompareID) {
 		a.keep(id, run.memo[id])
 	}
+	a.settleStaters()
 }
 
 // retryValues gives rejected values another chance where one of their readers is new.
@@ -83,66 +84,11 @@ func (a *application) run(dirty map[ID]struct{}) *evaluator {
 	return e
 }
 
-// badValues returns the values for which some reader is invalid now and valid with the value's last accepted form.
-func (a *application) badValues(dirty map[ID]struct{}, run *evaluator) (bad []*BadValue) {
-	suspects := map[ID][]ID{} // value → invalid readers
-	for _, id := range slices.SortedFunc(maps.Keys(run.memo), CompareID) {
-		if ev := run.memo[id]; ev.form != nil && !usable(ev.diags) {
-			for leaf := range run.leavesOf(ev.form, map[ID]bool{}) {
-				suspects[leaf] = append(suspects[leaf], id)
-			}
-		}
-	}
-	for _, leaf := range slices.SortedFunc(maps.Keys(suspects), CompareID) {
-		if leaf.Kind != KindValue || a.w.ledger.get(leaf) == nil || a.w.rejected.get(leaf) != nil {
-			continue
-		}
-		entry := &BadValue{Key: leaf.Name}
-		a.w.rejected.set(leaf, entry)
-		trial := a.run(dirty)
-		a.w.rejected.del(leaf)
-		for _, reader := range suspects[leaf] {
-			if usable(trial.memo[reader].diags) {
-				entry.Diags = append(entry.Diags, run.memo[reader].diags...)
-			}
-		}
-		if len(entry.Diags) > 0 {
-			bad = append(bad, entry)
-		}
-	}
-	return bad
-}
-
-// acceptValues notes the values that all blocks evaluated now can live with.
-func (a *application) acceptValues(run *evaluator) {
-	refused := map[ID]bool{}
-	read := map[ID]bool{}
-	for _, ev := range run.memo {
-		if ev.form == nil {
-			continue
-		}
-		for leaf := range run.leavesOf(ev.form, map[ID]bool{}) {
-			read[leaf] = true
-			refused[leaf] = refused[leaf] || !usable(ev.diags)
-		}
-	}
-	for leaf := range read {
-		raw := a.w.leaves.get(leaf)
-		switch {
-		case leaf.Kind != KindValue || refused[leaf] || a.w.rejected.get(leaf) != nil:
-		case raw == nil:
-			a.w.ledger.del(leaf)
-		default:
-			a.w.ledger.set(leaf, &Form{Value: Value{Instances: map[string]any{"": *raw}}})
-		}
-	}
-}
-
 // keep stores a block's newest form and what it read.
 func (a *application) keep(id ID, ev *evaluation) {
 	before := a.w.blocks.get(id)
 	if before != nil && before.Newest != nil {
-		a.settleStaters(before.Newest)
+		a.restate(before.Newest)
 		for r := range before.Newest.Reads {
 			a.w.readers.add(r, id, -1)
 		}
@@ -158,7 +104,7 @@ func (a *application) keep(id ID, ev *evaluation) {
 		for r := range ev.form.Reads {
 			a.w.readers.add(r, id, 1)
 		}
-		a.settleStaters(ev.form)
+		a.restate(ev.form)
 	}
 	if before == nil && next.Newest == nil {
 		return

@@ -91,21 +91,51 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 		for _, l := range strings.Split(f["listeners"], ",") {
 			g.Listeners = append(g.Listeners, &Listener{Name: l, Port: 80})
 		}
+		g.Variants = b.variants(f["variant"])
 		out.Instances[b.id.Name] = g
 	case KindUpstream:
-		u := &Upstream{Name: b.id.Name, Range: b.Range()}
-		u.Sources = []*Source{{Kind: "fake", Spec: fakeSpec(f["src"])}}
-		out.Instances[b.id.Name] = u
+		if f["each"] == "" {
+			out.Instances[b.id.Name] = b.upstream(b.id.Name, f["src"])
+			return out, nil
+		}
+		for _, key := range strings.Split(f["each"], ",") {
+			name := fmt.Sprintf("%s[%q]", b.id.Name, key)
+			out.Instances[name] = b.upstream(name, f["src"])
+		}
 	case KindPolicy:
 		p := &Policy{Name: b.id.Name, Range: b.Range()}
-		if f["variant"] != "" {
-			p.Variants = []*Variant{{Name: "beta", Subset: &Subset{Tag: f["variant"]}, Matches: []*Match{{Headers: []*ValueMatch{{Name: "x", Present: true}}}}}}
-		}
+		p.Variants = b.variants(f["variant"])
 		out.Instances[b.id.Name] = p
 	case KindRoute:
 		return b.route(scope, f, out)
 	}
 	return out, nil
+}
+
+// variants is one for requests with the header x, to the endpoints with a tag.
+func (b fakeBlock) variants(tag string) []*Variant {
+	if tag == "" {
+		return nil
+	}
+	return []*Variant{{Name: "beta", Subset: &Subset{Tag: tag}, Matches: []*Match{{Headers: []*ValueMatch{{Name: "x", Present: true}}}}}}
+}
+
+// upstream lists its sources as "SOURCE" or "SOURCE/PRIORITY" or "SOURCE/PRIORITY/WEIGHT", with commas between.
+func (b fakeBlock) upstream(name, sources string) *Upstream {
+	u := &Upstream{Name: name, Range: b.Range()}
+	for _, s := range strings.Split(sources, ",") {
+		part := strings.Split(s, "/")
+		src := &Source{Kind: "fake", Spec: fakeSpec(part[0])}
+		if len(part) > 1 {
+			src.Priority, _ = strconv.Atoi(part[1])
+		}
+		if len(part) > 2 {
+			weight, _ := strconv.Atoi(part[2])
+			src.Weight = &weight
+		}
+		u.Sources = append(u.Sources, src)
+	}
+	return u
 }
 
 func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hcl.Diagnostics) {
@@ -118,15 +148,27 @@ func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hc
 	if err != nil || weight > 100 {
 		return out, b.errorf("weight %q", raw)
 	}
+	if also, diags := b.read(scope, f["also"]); diags.HasErrors() {
+		return out, diags
+	} else if n, err := strconv.Atoi(also); err == nil && n > 100 {
+		return out, b.errorf("also %q", also)
+	}
 	up := b.ref(KindUpstream, f["up"])
 	r.To = []*Destination{{Upstream: up, Weight: &weight}}
 	out.Refs = append(out.Refs, up)
+	if f["header"] != "" {
+		r.Matches[0].Headers = []*ValueMatch{{Name: f["header"], Present: true}}
+	}
+	r.Variants = b.variants(f["variant"])
 	if f["tag"] != "" {
 		r.To[0].Subset = &Subset{Tag: f["tag"]}
 	}
 	if f["gw"] != "" {
-		r.Gateways = []Ref{b.ref(KindGateway, f["gw"])}
-		out.Refs = append(out.Refs, r.Gateways[0])
+		gw, listener, _ := strings.Cut(f["gw"], ".")
+		ref := b.ref(KindGateway, gw)
+		ref.Part = listener
+		r.Gateways = []Ref{ref}
+		out.Refs = append(out.Refs, ref)
 	}
 	if f["policy"] != "" {
 		r.Policies = []Ref{b.ref(KindPolicy, f["policy"])}

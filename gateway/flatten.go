@@ -16,6 +16,7 @@ type flat struct {
 	claims  map[string]*TableRoute
 	uses    map[use]bool
 	selects map[selection]bool
+	dangles bool // an entry has lost all its upstreams
 }
 
 type use struct{ upstream, gateway string }
@@ -74,9 +75,20 @@ func (w *World) listenersOf(r *Route) (out []spot) {
 		return out
 	}
 	all := slices.DeleteFunc(w.Gateways(), func(g *Gateway) bool { return w.deleted.get(ID{KindGateway, g.Name}) })
+	for _, g := range defaults(all) {
+		add(g, "")
+	}
+	return out
+}
+
+// defaults are those of all gateways that serve routes which name none: those that attach, or the only one.
+func defaults(all []*Gateway) (out []*Gateway) {
+	if len(all) == 1 {
+		return all
+	}
 	for _, g := range all {
-		if g.Attach || len(all) == 1 {
-			add(g, "")
+		if g.Attach {
+			out = append(out, g)
 		}
 	}
 	return out
@@ -111,6 +123,12 @@ func (f *flat) add(k ListenerKey, r *Route, e *TableRoute) (diags hcl.Diagnostic
 	for _, h := range hosts {
 		h = strings.ToLower(h)
 		claim := ClaimOf(k, h, e.Match, r.Priority)
+		if e.Variant != nil {
+			// It claims nothing: what was not written for this route cannot be in its way, or in another's. Of two that
+			// match the same, the deciding order takes one.
+			f.tables[HostUnit(k, h)] = append(f.tables[HostUnit(k, h)], e)
+			continue
+		}
 		if other := f.claims[claim]; other != nil {
 			at := e.Match.Range
 			diags = append(diags, &hcl.Diagnostic{
@@ -135,7 +153,7 @@ func (w *World) entry(f *flat, r *Route, at spot, index int, m *Match, v *Varian
 	for _, to := range r.To {
 		d := w.destination(r, at.gateway, to, v)
 		if d == nil {
-			continue
+			continue // of an older form: its upstream was refused and is gone
 		}
 		e.Destinations = append(e.Destinations, d)
 		f.uses[use{d.Upstream.Name, at.gateway.Name}] = true
@@ -144,6 +162,7 @@ func (w *World) entry(f *flat, r *Route, at spot, index int, m *Match, v *Varian
 			f.selects[selection{d.Upstream.Name, d.selector()}] = true
 		}
 	}
+	f.dangles = f.dangles || len(e.Destinations) == 0
 	return e
 }
 

@@ -90,7 +90,9 @@ func (w *World) upstreamInputs(in *Inputs) {
 		in.Features = w.rules.merge([]layer{{u.Features, LevelUpstream, ID{KindUpstream, name}}})
 		return
 	}
-	in.Endpoints, in.Held = w.merged(u)
+	if len(in.Gateways) > 0 { // what nobody uses is removed, known or not
+		in.Endpoints, in.Held = w.merged(u)
+	}
 }
 
 // Merged returns the endpoints of an upstream from all its sources; held says that too little is known to publish.
@@ -104,6 +106,7 @@ func (w *World) Merged(upstream string) (list []Locals, held bool) {
 
 // merged joins the sources of an upstream. With weights, every source is a locality of its own with that share of its
 // priority; without, endpoints group by where they run. The same address and port counts once, for the first source.
+// While a source is unknown and no other has an endpoint that takes traffic, too little is known, for however long.
 func (w *World) merged(u *Upstream) ([]Locals, bool) {
 	type group struct {
 		priority int
@@ -111,7 +114,7 @@ func (w *World) merged(u *Upstream) ([]Locals, bool) {
 	}
 	groups := map[group]*Locals{}
 	seen := map[string]bool{}
-	unknown := 0
+	unknown, taking := 0, false
 	for i, s := range u.Sources {
 		list, ok := w.sources.m[s.Spec.SourceKey()]
 		if !ok {
@@ -143,9 +146,10 @@ func (w *World) merged(u *Upstream) ([]Locals, bool) {
 				groups[k] = g
 			}
 			g.Endpoints = append(g.Endpoints, e)
+			taking = taking || e.Health == Healthy || e.Health == Warning
 		}
 	}
-	held := unknown > 0 && (!w.settled || unknown == len(u.Sources))
+	held := unknown > 0 && (!w.settled || !taking)
 	return sortedLocals(slices.Collect(maps.Values(groups))), held
 }
 

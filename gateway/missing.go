@@ -9,8 +9,8 @@ import (
 )
 
 // missing is the diagnostic of a reference that leads nowhere; nil where it leads somewhere.
-func (w *World) missing(from ID, ref Ref) *hcl.Diagnostic {
-	target := w.blocks.get(ref.ID.Written())
+func (a *application) missing(from ID, ref Ref) *hcl.Diagnostic {
+	target := a.w.blocks.get(ref.ID.Written())
 	var form *Form
 	if target != nil {
 		form = target.InForce
@@ -22,7 +22,7 @@ func (w *World) missing(from ID, ref Ref) *hcl.Diagnostic {
 	if form == nil {
 		return &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Unknown " + ref.Kind, Subject: &at,
-			Detail: fmt.Sprintf("There is no %s %q.%s", ref.Kind, ref.Name, w.instead(ref.ID)),
+			Detail: fmt.Sprintf("There is no %s %q.%s", ref.Kind, ref.Name, a.instead(ref.ID)),
 		}
 	}
 	v, ok := form.Value.Instances[ref.Name]
@@ -35,31 +35,47 @@ func (w *World) missing(from ID, ref Ref) *hcl.Diagnostic {
 	if g, isGateway := v.(*Gateway); isGateway && ref.Part != "" && g.listener(ref.Part) == nil {
 		return &hcl.Diagnostic{
 			Severity: hcl.DiagError, Summary: "Unknown listener", Subject: &at,
-			Detail: fmt.Sprintf("gateway %q has no listener %q.%s", g.Name, ref.Part, suggest(ref.Part, g.listenerNames())),
+			Detail: fmt.Sprintf("gateway %q has no listener %q.%s", g.Name, ref.Part, suggest(ref.Part, slices.Sorted(slices.Values(g.listenerNames())))),
 		}
 	}
 	return nil
 }
 
 // instead suggests a block for a name that leads nowhere, or says that the one meant has errors of its own.
-func (w *World) instead(id ID) string {
-	if b := w.blocks.get(id.Written()); b != nil && b.Newest != nil {
+func (a *application) instead(id ID) string {
+	if b := a.w.blocks.get(id.Written()); b != nil && b.Newest != nil {
 		return " The block of that name is itself not accepted; its own diagnostics say why."
 	}
-	var names []string
-	for other, b := range w.blocks.m {
-		if other.Kind == id.Kind && (b.InForce != nil || b.Newest != nil) {
-			names = append(names, other.Name)
-		}
+	hint, known := a.hints[id]
+	if !known {
+		hint = suggest(id.Name, a.namesOf(id.Kind))
+		a.hints[id] = hint
 	}
-	return suggest(id.Name, names)
+	return hint
 }
 
-// suggest is " Did you mean …?" for the nearest name, empty where none is near.
+// namesOf lists the names of a kind, sorted, as things stand when it is first asked.
+func (a *application) namesOf(kind string) []string {
+	names, known := a.names[kind]
+	if !known {
+		for id, b := range a.w.blocks.m {
+			if id.Kind == kind && (b.InForce != nil || b.Newest != nil) {
+				names = append(names, id.Name)
+			}
+		}
+		slices.Sort(names)
+		a.names[kind] = names
+	}
+	return names
+}
+
+// suggest is " Did you mean …?" for the nearest of sorted names, empty where none is near.
 func suggest(name string, from []string) string {
 	best, at := "", 3
-	slices.Sort(from)
 	for _, n := range from {
+		if len(n)-len(name) >= at || len(name)-len(n) >= at {
+			continue
+		}
 		if d := distance(name, n); d < at {
 			best, at = n, d
 		}

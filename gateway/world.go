@@ -36,6 +36,7 @@ type World struct {
 	users     counts[ID, ID]             // block → blocks that name it, in their newest form or the one in force
 	names     cow[ID, map[ID]bool]       // the reverse of users
 	deleted   cow[ID, bool]              // retired blocks
+	withheld  cow[ID, bool]              // blocks whose newest form lacks what others need
 	claimants counts[string, ID]         // host and match → routes that want it, in their newest form or the one in force
 	tables    cow[Unit, []*TableRoute]   // host units, in deciding order
 	uses      counts[string, string]     // upstream → gateways whose routes use it
@@ -66,7 +67,7 @@ func (w *World) begin() *World {
 	n.docs.mine, n.broken.mine, n.leaves.mine, n.rejected.mine = false, false, false, false
 	n.sources.mine, n.ledger.mine, n.quarantine.mine, n.drained.mine = false, false, false, false
 	n.blocks.mine, n.defs.mine, n.tables.mine, n.gateways.mine, n.upstreams.mine = false, false, false, false, false
-	n.names.mine, n.deleted.mine = false, false
+	n.names.mine, n.deleted.mine, n.withheld.mine = false, false, false
 	n.readers.share()
 	n.users.share()
 	n.claimants.share()
@@ -126,6 +127,20 @@ func (w *World) Gateway(name string) *Gateway { return w.gateways.get(name) }
 
 // Gateways lists the gateways in force by name.
 func (w *World) Gateways() []*Gateway { return sortedValues(w.gateways.m) }
+
+// kindGateways lists the gateway blocks, in force or not.
+func (w *World) kindGateways() map[ID]bool {
+	out := map[ID]bool{}
+	for id := range w.defs.m {
+		if id.Kind == KindGateway {
+			out[id] = true
+		}
+	}
+	for name := range w.gateways.m {
+		out[ID{KindGateway, name}] = true
+	}
+	return out
+}
 
 // Upstream returns an upstream in force; nil where there is none.
 func (w *World) Upstream(name string) *Upstream { return w.upstreams.get(name) }
