@@ -206,12 +206,19 @@ func (a *app) ask(question string) error {
 
 // await returns when the server has taken the written documents and every Envoy has acknowledged what became of them.
 func (a *app) await(ctx context.Context, cl *client, kv *catalog.Client, changes []catalog.KVChange, f applyFlags) error {
-	ctx, cancel := context.WithTimeout(ctx, f.wait)
-	defer cancel()
 	pairs, err := kv.Pull(ctx)
 	if err != nil {
 		return err
 	}
+	wait := f.wait
+	if emptied(changes, pairs) {
+		wait += confirmTime
+		if !f.json {
+			fmt.Fprintln(a.out, "A folder has no document left: replicas believe that when a minute has confirmed it.")
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	open := map[string]uint64{} // ModifyIndex by document; 0: it is to be gone
 	for _, ch := range changes {
 		open[catalog.DocumentName(strings.TrimPrefix(ch.Key, "routes/"))] = 0
@@ -235,7 +242,7 @@ func (a *app) await(ctx context.Context, cl *client, kv *catalog.Client, changes
 		select {
 		case <-ctx.Done():
 			names := strings.Join(slices.Sorted(maps.Keys(open)), ", ")
-			return fmt.Errorf("wait for the Envoys: %s after %s; they go on by themselves, see sluice status: %w", names, f.wait, ctx.Err())
+			return fmt.Errorf("wait for the Envoys: %s after %s; they go on by themselves, see sluice status: %w", names, wait, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -248,6 +255,28 @@ func (a *app) await(ctx context.Context, cl *client, kv *catalog.Client, changes
 	}
 	fmt.Fprintln(a.out, a.paint(green, "Applied.")+" Every Envoy has acknowledged it.")
 	return nil
+}
+
+// confirmTime is how long the loss of a whole folder is doubted, with some room.
+const confirmTime = 70 * time.Second
+
+// emptied says that the changes took the last document out of a folder of routes/.
+func emptied(changes []catalog.KVChange, left []catalog.Pair) bool {
+	folder := func(key string) string {
+		rel := strings.TrimPrefix(key, "routes/")
+		name, _, below := strings.Cut(rel, "/")
+		if !below {
+			return ""
+		}
+		return name
+	}
+	full := map[string]bool{"": slices.ContainsFunc(left, func(p catalog.Pair) bool { return strings.HasPrefix(p.Key, "routes/") })}
+	for _, p := range left {
+		if strings.HasPrefix(p.Key, "routes/") {
+			full[folder(p.Key)] = true
+		}
+	}
+	return slices.ContainsFunc(changes, func(ch catalog.KVChange) bool { return ch.Delete && !full[folder(ch.Key)] })
 }
 
 // settled removes the documents that are done from open, and returns what is wrong with them.
