@@ -27,6 +27,14 @@ type heartbeat struct {
 	done    chan struct{}
 	restart chan struct{} // closed when watches have to start again
 	lost    bool          // the last beat found no leader
+	err     error         // of the last beat
+}
+
+// verdict is what the last beat found: that Consul has no leader, or, with an error, that it did not answer.
+func (h *heartbeat) verdict() (lost bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost, h.err
 }
 
 // leader says that the last beat found one, or that there was none yet.
@@ -82,7 +90,7 @@ func (h *heartbeat) run(ctx context.Context, c *Client) {
 		if ctx.Err() != nil {
 			return
 		}
-		h.beaten(err == nil && leader != "", err == nil && missed)
+		h.beaten(err == nil && leader != "", err == nil && missed, err)
 		if pause = beatEvery; err != nil {
 			pause = beatAgain
 		}
@@ -92,12 +100,12 @@ func (h *heartbeat) run(ctx context.Context, c *Client) {
 
 // beaten notes a beat. leave holds mu while it waits for the beat to end: TryLock keeps the two from waiting for each
 // other.
-func (h *heartbeat) beaten(leader, again bool) {
+func (h *heartbeat) beaten(leader, again bool, err error) {
 	if !h.mu.TryLock() {
 		return
 	}
 	defer h.mu.Unlock()
-	h.lost = !leader
+	h.lost, h.err = !leader, err
 	if again && h.restart != nil {
 		close(h.restart)
 		h.restart = nil

@@ -22,6 +22,8 @@ const (
 	StateFailing    State = "failing"    // the last call failed; what was known is served
 )
 
+const noLeader = "consul has no leader; nothing is deleted until it has"
+
 // Status is how one watch does.
 type Status struct {
 	Name        string    // what is watched: "kv routes/team-a/", "service web"
@@ -68,7 +70,8 @@ func (c *Client) track(name string) (t *tracker, untrack func()) {
 	}
 }
 
-// Statuses are all watches of the client, by name.
+// Statuses are all watches of the client, by name. A watch that waits in Consul hears nothing of an outage for a minute;
+// the heartbeat knows, and speaks for it.
 func (c *Client) Statuses() []Status {
 	c.mu.Lock()
 	trackers := make([]*tracker, 0, len(c.watches))
@@ -77,8 +80,17 @@ func (c *Client) Statuses() []Status {
 	}
 	c.mu.Unlock()
 	all := make([]Status, 0, len(trackers))
+	lost, err := c.beat.verdict()
 	for _, t := range trackers {
-		all = append(all, t.get())
+		s := t.get()
+		switch {
+		case s.State == StateFailing || !lost:
+		case err != nil:
+			s.State, s.Err, s.Detail = StateFailing, err, advice(err, "")
+		default:
+			s.State, s.Detail = StateLeaderless, noLeader
+		}
+		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
 	return all

@@ -219,7 +219,7 @@ func (w *watcher[V]) note(meta *api.QueryMeta, t trust) {
 		case w.filtered:
 			s.State, s.Detail = StateFiltered, "the token may not read all of it: it needs "+w.l.rule
 		case t == denies:
-			s.State, s.Detail = StateLeaderless, "consul has no leader; nothing is deleted until it has"
+			s.State, s.Detail = StateLeaderless, noLeader
 		case missing:
 			s.State, s.Detail = StateHeld, "missing in consul and still served until confirmed"
 		case len(w.guard.known) == 0:
