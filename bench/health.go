@@ -37,7 +37,7 @@ func healthLarge(s *stage) {
 // for ever, so that its list is never empty, and one that comes and goes.
 type healthRig struct {
 	*rig
-	port int // of what both instances would lead to
+	port int // of what the instance leads to
 }
 
 const (
@@ -45,6 +45,7 @@ const (
 	probeNode = "probe-node"
 	ourProbe  = "probe-ours"
 	bareProbe = "probe-bare"
+	stays     = "stays" // the instance that is always critical
 )
 
 func (s *stage) healthRig(services, instances int, tls bool) *healthRig {
@@ -55,7 +56,7 @@ func (s *stage) healthRig(services, instances int, tls bool) *healthRig {
 	h := &healthRig{rig: &rig{s: s, consul: s.writer(agent), host: probeHost}, port: port}
 	s.registerServices(h.consul, services, instances)
 	for _, name := range []string{ourProbe, bareProbe} {
-		s.must(h.register(name, "down", api.HealthCritical))
+		s.must(h.register(name, stays, api.HealthCritical))
 	}
 	ports := testenv.FreePorts(s, 2)
 	docs := map[string]string{"base/gateway.hcl": gatewayDocument(ports[0], up.word), "base/probe.hcl": probeDocument}
@@ -129,10 +130,13 @@ func (h *healthRig) out(p *prober, service string) func() (time.Duration, error)
 func (h *healthRig) instance() string { return fmt.Sprintf("up-%06d", h.n) }
 
 func (h *healthRig) register(service, instance, state string) error {
-	id := service + instance
+	id, port := service+instance, h.port
+	if instance == stays {
+		port = 1 // nothing listens there, and one address is one endpoint
+	}
 	_, err := h.consul.Catalog().Register(&api.CatalogRegistration{
 		Node: probeNode, Address: "127.0.0.1", SkipNodeUpdate: h.n > 0,
-		Service: &api.AgentService{ID: id, Service: service, Address: "127.0.0.1", Port: h.port},
+		Service: &api.AgentService{ID: id, Service: service, Address: "127.0.0.1", Port: port},
 		Check:   &api.AgentCheck{Node: probeNode, CheckID: "check-" + id, Name: "probe", Status: state, ServiceID: id},
 	}, nil)
 	return err

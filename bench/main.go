@@ -44,7 +44,7 @@ func run() error {
 	var o settings
 	only := flag.String("run", "", "run only scenarios whose name matches this expression, and keep the other results")
 	list := flag.Bool("list", false, "print the scenarios and do nothing")
-	flag.IntVar(&o.samples, "n", 40, "changes measured for each latency")
+	flag.IntVar(&o.samples, "n", 30, "changes measured for each latency")
 	flag.StringVar(&o.sluice, "sluice", "bin/sluice", "the binary to measure")
 	flag.StringVar(&o.results, "results", "bench/results.json", "file of results; empty writes none")
 	flag.StringVar(&o.docs, "docs", "docs/performance.md", "page whose table is written anew; empty writes none")

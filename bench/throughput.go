@@ -25,8 +25,9 @@ func throughput(s *stage) {
 	ports := testenv.FreePorts(s, 3)
 	plane := s.role("plane", "-folders", "1", "-each", "1", "-port", strconv.Itoa(ports[0]), "-upstream", up.word)
 	ours := s.edge(plane.word)
-	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: handWritten(ports[1], up.word, edgeDefaults, httpFilters(s, ours))})
-	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: handWritten(ports[2], up.word, "", routerOnly)})
+	same := handWriting{edgeDefaults, partOf(s, ours, "http_filters"), `, "overload_manager": ` + partOf(s, ours, "overload_manager")}
+	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: same.bootstrap(ports[1], up.word)})
+	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: handWriting{filters: routerOnly}.bootstrap(ports[2], up.word)})
 
 	req := request(hostName(0), "/shop/00/item-00")
 	rates := make([][]float64, len(ports))
@@ -86,13 +87,13 @@ func (s *stage) load(port int, req []byte) float64 {
 	return float64(total) / time.Since(start).Seconds()
 }
 
-// httpFilters are the filters of a running Envoy's listener, as JSON.
-func httpFilters(s *stage, e *testenv.Envoy) string {
+// partOf is a part of a running Envoy's configuration, as JSON: what a hand would have to copy line by line.
+func partOf(s *stage, e *testenv.Envoy, name string) string {
 	var dump any
 	s.must(json.Unmarshal(e.ConfigDump(s), &dump))
-	found := find(dump, "http_filters")
+	found := find(dump, name)
 	if found == nil {
-		s.Fatal("envoy's configuration has no filters")
+		s.Fatalf("envoy's configuration has no %s", name)
 	}
 	text, err := json.Marshal(found)
 	s.must(err)
@@ -132,10 +133,13 @@ const edgeDefaults = `
           "http2_protocol_options": {"max_concurrent_streams": 100, "initial_stream_window_size": 65536, "initial_connection_window_size": 1048576},
           "stream_idle_timeout": "300s", "request_timeout": "300s", "request_headers_timeout": "10s",`
 
-// handWritten is a whole configuration with one route.
-func handWritten(port int, upstreamPort, connectionManager, filters string) []byte {
+// handWriting is what differs between hand-written configurations.
+type handWriting struct{ connectionManager, filters, more string }
+
+// bootstrap is a whole configuration with one route.
+func (h handWriting) bootstrap(port int, upstreamPort string) []byte {
 	limits := ""
-	if connectionManager != "" {
+	if h.connectionManager != "" {
 		limits = `"per_connection_buffer_limit_bytes": 32768,`
 	}
 	return fmt.Appendf(nil, `{
@@ -161,7 +165,7 @@ func handWritten(port int, upstreamPort, connectionManager, filters string) []by
       "load_assignment": {"cluster_name": "up", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address":
         {"address": "127.0.0.1", "port_value": %[2]s}}}}]}]}
     }]
-  }
+  }%[7]s
 }
-`, port, upstreamPort, limits, connectionManager, filters, hostName(0))
+`, port, upstreamPort, limits, h.connectionManager, h.filters, hostName(0), h.more)
 }
