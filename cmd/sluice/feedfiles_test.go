@@ -102,6 +102,10 @@ func TestDocumentsOnDiskAreLive(t *testing.T) {
 		t.Errorf("the listener is on %q", l.Address)
 	}
 
+	if !p.alive(t.Context(), 10*time.Second) {
+		t.Error("the loop does not live")
+	}
+
 	write("hello.txt", "two")
 	p.eventually(t, "the changed file", func() bool { return p.body("hello") == "two" })
 

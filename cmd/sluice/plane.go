@@ -206,10 +206,22 @@ func holder() string {
 	return fmt.Sprintf("%s/%d", strings.TrimSpace(host), os.Getpid())
 }
 
-// alive says that the manager of sources answers and the loop takes what it is given, within a time.
+// alive says that the loop takes what it is given, and the manager of sources answers, within a time. What the loop is
+// given is nothing: to lift a quarantine that never was.
 func (p *plane) alive(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	changed, end := p.loop.Subscribe()
+	defer end()
+	before := p.loop.World()
+	p.loop.Quarantine(map[gateway.FormRef]*string{{}: nil})
+	for p.loop.World() == before {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+		}
+	}
 	_, err := p.manager.Snapshot(ctx)
 	return err == nil
 }
