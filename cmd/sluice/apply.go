@@ -235,13 +235,13 @@ func (a *app) await(ctx context.Context, cl *client, kv *catalog.Client, changes
 		if err := cl.get(ctx, "/v1/status", &status); err != nil {
 			return err
 		}
-		rejected = append(rejected, settled(open, status)...)
-		if len(open) == 0 {
+		var waiting []string
+		if rejected, waiting = settled(open, status); len(waiting) == 0 {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			names := strings.Join(slices.Sorted(maps.Keys(open)), ", ")
+			names := strings.Join(waiting, ", ")
 			return fmt.Errorf("wait for the Envoys: %s after %s; they go on by themselves, see sluice status: %w", names, wait, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
@@ -279,26 +279,26 @@ func emptied(changes []catalog.KVChange, left []catalog.Pair) bool {
 	return slices.ContainsFunc(changes, func(ch catalog.KVChange) bool { return ch.Delete && !full[folder(ch.Key)] })
 }
 
-// settled removes the documents that are done from open, and returns what is wrong with them.
-func settled(open map[string]uint64, status console.Status) (rejected []console.Diagnostic) {
+// settled lists the documents that the server has not taken, or that wait for Envoys, and what is wrong with all of
+// them. Documents that were written together may arrive one after another, so what is wrong counts when all have.
+func settled(open map[string]uint64, status console.Status) (rejected []console.Diagnostic, waiting []string) {
 	live := map[string]console.Document{}
 	for _, d := range status.Documents {
 		live[d.Name] = d
 	}
-	for name, index := range open {
+	for _, name := range slices.Sorted(maps.Keys(open)) {
 		d, exists := live[name]
-		switch {
+		switch index := open[name]; {
 		case index == 0 && exists, index > 0 && (!exists || d.Modify < index || d.Blocks["pending"] > 0):
-			continue
+			waiting = append(waiting, name)
 		}
-		delete(open, name)
 		for _, x := range d.Diagnostics {
 			if x.Severity == "error" {
 				rejected = append(rejected, x)
 			}
 		}
 	}
-	return rejected
+	return rejected, waiting
 }
 
 // abortApply puts back what the server still serves, where an apply was interrupted.

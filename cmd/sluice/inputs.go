@@ -65,7 +65,8 @@ func (w *wanted) Want(sources map[gateway.SourceKey]gateway.SourceSpec) {
 	w.mu.Unlock()
 }
 
-// covers says that everything the world asks for has been asked.
+// covers says that everything the world asks for has been asked. A world without documents asks for nothing, and the
+// loop has had no reason to say so.
 func (w *wanted) covers(world *gateway.World) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,7 +75,7 @@ func (w *wanted) covers(world *gateway.World) bool {
 			return false
 		}
 	}
-	return w.asked != nil
+	return true
 }
 
 // awaitEndpoints says that the endpoints have answered once the sources of the first documents have.
@@ -93,8 +94,10 @@ func (p *plane) awaitEndpoints(ctx context.Context) error {
 		case <-changed:
 		}
 	}
-	if err := p.manager.WaitAnswered(ctx); err != nil {
-		return nil // it has stopped
+	if len(p.loop.World().Sources()) > 0 {
+		if err := p.manager.WaitAnswered(ctx); err != nil {
+			return nil // it has stopped
+		}
 	}
 	p.inputs.answered(control.InputEndpoints)
 	<-ctx.Done()

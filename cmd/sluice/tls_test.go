@@ -26,6 +26,6 @@ func TestScriptsWithTLS(t *testing.T) {
 			config := fmt.Sprintf("config {\n  path = \"docs\"\n}\nxds {\n  address = \"127.0.0.1:0\"\n}\nhttp {\n  address = %q\n  token_file = \"token\"\n  tls {\n    cert_file = \"server.pem\"\n    key_file = \"server-key.pem\"\n  }\n}\n", api)
 			return os.WriteFile(filepath.Join(e.WorkDir, "agent.hcl"), []byte(config), 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "awaits": awaits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "awaits": awaits, "status-says": statusSays},
 	})
 }
