@@ -21,10 +21,26 @@ func (w *World) lastGood(id ID) *Form {
 	if b := w.blocks.get(id); b != nil && b.InForce != nil && !w.refused(id, b.InForce) {
 		return b.InForce
 	}
+	return w.lastAccepted(id)
+}
+
+func (w *World) lastAccepted(id ID) *Form {
 	if f := w.ledger.get(id); f != nil && !w.refused(id, f) {
 		return f
 	}
 	return nil
+}
+
+// goodForms are the forms to fall back to, the best first.
+func (w *World) goodForms(id ID) (forms []*Form) {
+	best, accepted := w.lastGood(id), w.lastAccepted(id)
+	if best != nil {
+		forms = append(forms, best)
+	}
+	if accepted != nil && accepted != best {
+		forms = append(forms, accepted)
+	}
+	return forms
 }
 
 func (w *World) refused(id ID, f *Form) bool {
@@ -117,15 +133,15 @@ func (a *application) commit(before, next *Block, form *Form, diags hcl.Diagnost
 		next.HeldBy = before.HeldBy
 	}
 	a.markDeleted(next.ID, next.State == StateRetired)
-	a.install(before, form)
+	a.install(before, next, form)
 	a.put(next)
 }
 
 // remove takes a block out of everything.
 func (a *application) remove(b *Block) {
 	gone := *b
-	gone.Newest = nil
-	a.install(&gone, nil)
+	gone.Newest, gone.lapsed = nil, nil
+	a.install(&gone, &gone, nil)
 	a.w.ledger.del(b.ID)
 	a.w.withheld.del(b.ID)
 	a.markDeleted(b.ID, false)
@@ -175,11 +191,15 @@ func (a *application) choose(b *Block) (*Form, hcl.Diagnostics) {
 func (a *application) fallBack(id ID) *Form {
 	f := a.w.lastGood(id)
 	if f != nil {
-		for _, ref := range f.Value.Refs {
-			a.recall(ref.ID.Written())
-		}
+		a.recallAll(f)
 	}
 	return f
+}
+
+func (a *application) recallAll(f *Form) {
+	for _, ref := range f.Value.Refs {
+		a.recall(ref.ID.Written())
+	}
 }
 
 // judge collects what is wrong with a block's newest form, claims of routes aside.

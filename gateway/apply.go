@@ -32,7 +32,7 @@ func Apply(w *World, in Input) (*World, Change) {
 		w: w.begin(), old: w,
 		eval: map[ID]struct{}{}, settle: map[ID]struct{}{}, moved: map[ID]struct{}{},
 		units: map[Unit]struct{}{}, touched: map[Unit]*tableDelta{}, owners: map[ID]*Block{},
-		hints: map[ID]string{}, names: map[string][]string{}, stated: map[ID]struct{}{},
+		hints: map[ID]string{}, names: map[string][]string{}, restated: map[ID]struct{}{},
 	}
 	values := a.takeLedger(in)
 	values = append(values, a.takeLeaves(in)...)
@@ -55,12 +55,12 @@ type application struct {
 	touched map[Unit]*tableDelta
 	owners  map[ID]*Block // of the defaults of values
 
-	namers  map[ID][]ID          // see remembered
-	late    map[string]bool      // documents that do not parse, of which the ledger has new blocks
-	accepts map[string][]Written // what the ledger holds, by document
-	hints   map[ID]string        // for names that lead nowhere
-	names   map[string][]string  // by kind
-	stated  map[ID]struct{}      // values of which some block may state another default now
+	namers   map[ID][]ID          // see remembered
+	late     map[string]bool      // documents that do not parse, of which the ledger has new blocks
+	accepts  map[string][]Written // what the ledger holds, by document
+	hints    map[ID]string        // for names that lead nowhere
+	names    map[string][]string  // by kind
+	restated map[ID]struct{}      // values of which some block may state another default now
 }
 
 func (a *application) change() Change {
@@ -129,7 +129,9 @@ func (a *application) reconsider(id ID) {
 	if b := a.w.blocks.get(id); b != nil {
 		a.settle[id] = struct{}{}
 		if b.Newest != nil {
-			a.restate(b.Newest)
+			for value := range b.Newest.Written.Defaults() {
+				a.restate(value)
+			}
 		}
 	}
 	if len(a.w.defs.get(id)) > 1 {

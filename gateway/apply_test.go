@@ -218,3 +218,13 @@ func TestARouteThatGivesAMatchUpFreesItAtOnce(t *testing.T) {
 	s.table("h", "x>u:1 y>u:2")
 	s.is("route.y", StatePending, "path=/a")
 }
+
+func TestARouteWhoseNewFormLostItsUpstreamGoesBackToTheAcceptedOne(t *testing.T) {
+	s := newStage(t)
+	s.doc("d", 1, aGateway, anUp, aRoute)
+	s.ack()
+	s.doc("d", 1, aGateway, anUp, "upstream.v src=s", "route.r host=h;path=/b;up=v;weight=1")
+	s.refuse("upstream.v")
+	s.is("route.r", StateRejected, "path=/a")
+	s.table("h", "r>u:1")
+}

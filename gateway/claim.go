@@ -18,6 +18,9 @@ type contender struct {
 	lastGood  *Form
 	fallback  *flat // of the last good form; nil where there is none
 	demoted   bool  // the candidate lost a claim
+
+	remembered *Form // the last good form, or the accepted one, be it of use or not
+	memory     *flat // what that would put into tables
 }
 
 // chosen is what the contender puts into tables as things stand.
@@ -79,14 +82,15 @@ func (a *application) contend(id ID) *contender {
 			c.candidate = candidate
 		}
 	}
-	if c.lastGood = a.fallBack(id); c.lastGood != nil {
-		if c.candidate != nil && c.lastGood.Hash == b.Newest.Hash {
-			c.fallback = c.candidate
-		} else {
-			c.fallback, _ = a.w.flatten(id, c.lastGood)
-			if c.fallback.dangles {
-				c.fallback, c.lastGood = nil, nil
-			}
+	for _, f := range a.w.goodForms(id) {
+		a.recallAll(f)
+		c.remembered, c.memory = f, c.candidate
+		if c.candidate == nil || f.Hash != b.Newest.Hash {
+			c.memory, _ = a.w.flatten(id, f)
+		}
+		if !c.memory.dangles {
+			c.lastGood, c.fallback = c.remembered, c.memory
+			break
 		}
 	}
 	return c
@@ -98,7 +102,7 @@ func (c *contender) contested() []string {
 	for _, claim := range c.before.wants {
 		all[claim] = true
 	}
-	for _, f := range []*flat{c.candidate, c.fallback} {
+	for _, f := range []*flat{c.candidate, c.memory} {
 		if f != nil {
 			for claim := range f.claims {
 				all[claim] = true
@@ -215,8 +219,13 @@ func (a *application) commitRoute(c *contender, l *loss) {
 		form, f = c.lastGood, c.fallback
 	}
 	a.replaceFlat(c.before.flat, f)
-	next.flat = f
-	a.reindexClaims(&next, c.candidate, f)
+	next.flat, next.lapsed = f, nil
+	if form == nil && next.Newest != nil { // it comes back when what it needs does
+		next.lapsed = c.remembered
+		a.reindexClaims(&next, c.candidate, c.memory)
+	} else {
+		a.reindexClaims(&next, c.candidate, f)
+	}
 	if next.Newest == nil {
 		a.remove(c.before)
 		return

@@ -14,6 +14,9 @@ import (
 func (a *application) conflictingDefaults(b *Block) (diags hcl.Diagnostics) {
 	mine := b.Newest.Written.Defaults()
 	for _, id := range slices.SortedFunc(maps.Keys(mine), CompareID) {
+		if len(a.w.stated.m[id]) < 2 {
+			continue // all say the same
+		}
 		owner := a.ownerOfDefault(id)
 		if owner == nil || owner.ID == b.ID {
 			continue
@@ -67,16 +70,25 @@ func (w *World) holds(b *Block) bool {
 	return f != nil && f.Hash == b.Newest.Hash
 }
 
-// restate notes that other blocks may state the first default now for what a form states one for.
-func (a *application) restate(f *Form) {
-	for id := range f.Written.Defaults() {
-		a.stated[id] = struct{}{}
+// stateDefaults counts the defaults that a form states, n times; where another says another, all that read the value are to be
+// judged anew.
+func (a *application) stateDefaults(f *Form, n int) {
+	for id, text := range f.Written.Defaults() {
+		a.restate(id)
+		a.w.stated.add(id, text, n)
+		a.restate(id)
+	}
+}
+
+func (a *application) restate(id ID) {
+	if len(a.w.stated.m[id]) > 1 {
+		a.restated[id] = struct{}{}
 	}
 }
 
 // settleStaters settles all blocks that read a value whose first default may be another.
 func (a *application) settleStaters() {
-	for id := range a.stated {
+	for id := range a.restated {
 		for reader := range a.w.readers.m[id] {
 			a.settle[reader] = struct{}{}
 		}

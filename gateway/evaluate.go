@@ -48,31 +48,24 @@ func (a *application) evaluate(values []ID) {
 	a.settleStaters()
 }
 
-// retryValues gives rejected values another chance where one of their readers is new.
+// retryValues gives rejected values another chance where no reader is left, as it was, that could not live with one.
 func (a *application) retryValues(dirty map[ID]struct{}) {
 	for again := true; again; {
 		again = false
-		for id := range a.w.rejected.m {
-			readers := map[ID]struct{}{}
-			a.addReaders(readers, id)
-			if !overlap(readers, dirty) && len(a.w.readers.m[id]) > 0 {
+		for id, bad := range a.w.rejected.m {
+			left := bad.without(dirty)
+			if left != nil && len(a.w.readers.m[id]) > 0 {
+				if left != bad {
+					a.w.rejected.set(id, left)
+				}
 				continue
 			}
 			a.w.rejected.del(id)
-			maps.Copy(dirty, readers)
+			a.addReaders(dirty, id)
 			again = true
 			break
 		}
 	}
-}
-
-func overlap(a, b map[ID]struct{}) bool {
-	for id := range a {
-		if _, ok := b[id]; ok {
-			return true
-		}
-	}
-	return false
 }
 
 // run evaluates all dirty blocks against the values now in force.
@@ -88,7 +81,7 @@ func (a *application) run(dirty map[ID]struct{}) *evaluator {
 func (a *application) keep(id ID, ev *evaluation) {
 	before := a.w.blocks.get(id)
 	if before != nil && before.Newest != nil {
-		a.restate(before.Newest)
+		a.stateDefaults(before.Newest, -1)
 		for r := range before.Newest.Reads {
 			a.w.readers.add(r, id, -1)
 		}
@@ -104,7 +97,7 @@ func (a *application) keep(id ID, ev *evaluation) {
 		for r := range ev.form.Reads {
 			a.w.readers.add(r, id, 1)
 		}
-		a.restate(ev.form)
+		a.stateDefaults(ev.form, 1)
 	}
 	if before == nil && next.Newest == nil {
 		return

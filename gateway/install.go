@@ -3,9 +3,9 @@ package gateway
 import "maps"
 
 // install replaces what a block puts into the derived maps and marks what depends on it.
-func (a *application) install(before *Block, form *Form) {
+func (a *application) install(before, next *Block, form *Form) {
 	id := before.ID
-	a.reindexUsers(before, form)
+	a.reindexUsers(next, form)
 	if before.InForce == form {
 		return
 	}
@@ -62,10 +62,10 @@ func instances(f *Form) map[string]any {
 	return f.Value.Instances
 }
 
-// reindexUsers keeps who names whom, for the newest form and the one in force.
-func (a *application) reindexUsers(before *Block, form *Form) {
-	id := before.ID
-	was, will := a.w.names.get(id), targets(before.Newest, form)
+// reindexUsers keeps who names whom, for the newest form, the one in force and the one that would be.
+func (a *application) reindexUsers(b *Block, form *Form) {
+	id := b.ID
+	was, will := a.w.names.get(id), targets(b.Newest, form, b.lapsed)
 	for t := range was {
 		if !will[t] {
 			a.w.users.add(t, id, -1)

@@ -3,6 +3,8 @@ package gateway
 import (
 	"maps"
 	"slices"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 // badValues returns the values for which some reader is invalid now and valid with what was last accepted.
@@ -21,13 +23,32 @@ func (a *application) badValues(dirty map[ID]struct{}, run *evaluator) (bad []*B
 		}
 		for _, leaf := range a.culprits(dirty, reader, suspects) {
 			if found[leaf] == nil {
-				found[leaf] = &BadValue{Key: leaf.Name}
+				found[leaf] = &BadValue{Key: leaf.Name, by: map[ID]hcl.Diagnostics{}}
 				bad = append(bad, found[leaf])
 			}
 			found[leaf].Diags = append(found[leaf].Diags, ev.diags...)
+			found[leaf].by[reader] = ev.diags
 		}
 	}
 	return bad
+}
+
+// without is what remains when some readers are new; nil for nothing.
+func (b *BadValue) without(readers map[ID]struct{}) *BadValue {
+	out := &BadValue{Key: b.Key, by: map[ID]hcl.Diagnostics{}}
+	for _, id := range slices.SortedFunc(maps.Keys(b.by), CompareID) {
+		if _, isNew := readers[id]; !isNew {
+			out.by[id] = b.by[id]
+			out.Diags = append(out.Diags, b.by[id]...)
+		}
+	}
+	switch len(out.by) {
+	case 0:
+		return nil
+	case len(b.by):
+		return b
+	}
+	return out
 }
 
 // culprits are those of the suspected values that make a reader invalid: each that alone makes the difference, else the

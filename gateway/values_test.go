@@ -101,6 +101,32 @@ func TestAValueGetsAnotherChanceWithANewReader(t *testing.T) {
 	}
 }
 
+func TestABadValueStaysBadWhileOneReaderCannotLiveWithIt(t *testing.T) {
+	s := newStage(t)
+	s.doc("d", 1, aGateway, anUp, readsK)
+	s.doc("e", 2, readsToo)
+	s.value("k", "20")
+	s.value("k", "500")
+	if bad := s.w.BadValues(); len(bad) != 1 || len(bad[0].Diags) != 2 {
+		t.Fatalf("bad values %v", bad)
+	}
+	s.doc("d", 1, aGateway, anUp, "route.r host=h;path=/a;up=u;weight=1")
+	s.table("h", "r>u:1 n>u:20")
+	if bad := s.w.BadValues(); len(bad) != 1 || len(bad[0].Diags) != 1 {
+		t.Errorf("bad values %v", bad)
+	}
+	s.doc("d", 1, aGateway, anUp, "route.r host=h;path=/x;up=u;weight=kv.k") // reads it again, and could not live with it
+	s.delete("e")
+	s.table("h", "r>u:20")
+	if bad := s.w.BadValues(); len(bad) != 1 || len(bad[0].Diags) != 1 {
+		t.Errorf("bad values %v", bad)
+	}
+	s.doc("d", 1, aGateway, anUp)
+	if bad := s.w.BadValues(); len(bad) != 0 {
+		t.Errorf("bad values %v", bad)
+	}
+}
+
 func TestTheAcceptedFormOfABadValueMayComeFromAnotherReplica(t *testing.T) {
 	s := newStage(t)
 	s.doc("d", 1, aGateway, anUp, readsK)

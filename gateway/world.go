@@ -33,6 +33,7 @@ type World struct {
 	blocks    cow[ID, *Block]
 	defs      cow[ID, []definition]      // documents that define a block, the winner first
 	readers   counts[ID, ID]             // leaf or local → blocks whose newest form read it
+	stated    counts[ID, string]         // value → the defaults that newest forms state for it
 	users     counts[ID, ID]             // block → blocks that name it, in their newest form or the one in force
 	names     cow[ID, map[ID]bool]       // the reverse of users
 	deleted   cow[ID, bool]              // retired blocks
@@ -56,6 +57,8 @@ type definition struct {
 type BadValue struct {
 	Key   string // below values/
 	Diags hcl.Diagnostics
+
+	by map[ID]hcl.Diagnostics // the readers that it makes invalid, and what they say
 }
 
 // New returns the empty world.
@@ -69,6 +72,7 @@ func (w *World) begin() *World {
 	n.blocks.mine, n.defs.mine, n.tables.mine, n.gateways.mine, n.upstreams.mine = false, false, false, false, false
 	n.names.mine, n.deleted.mine, n.withheld.mine = false, false, false
 	n.readers.share()
+	n.stated.share()
 	n.users.share()
 	n.claimants.share()
 	n.uses.share()
@@ -97,9 +101,10 @@ type Block struct {
 	Diags   hcl.Diagnostics // errors and warnings of the newest form
 	HeldBy  []ID            // of a retired block: who names it
 
-	own   hcl.Diagnostics // of evaluation alone, before references and claims
-	flat  *flat           // of a route: what it puts into tables
-	wants []string        // of a route: claims of its newest form and the one in force
+	own    hcl.Diagnostics // of evaluation alone, before references and claims
+	flat   *flat           // of a route: what it puts into tables
+	lapsed *Form           // of a route: a last good form that cannot be in force as things stand
+	wants  []string        // of a route: claims of its newest form and the one in force
 }
 
 // Block returns a block by its ID; nil where there is none.
