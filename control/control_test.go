@@ -97,6 +97,11 @@ func TestTheCulpritOfARefusalIsFoundAndItsNeighboursProceed(t *testing.T) {
 				text += route(fmt.Sprintf("r%d", i), path)
 			}
 			r.put("new.hcl", text)
+			r.eventually("told to other replicas", func() bool {
+				r.rec.mu.Lock()
+				defer r.rec.mu.Unlock()
+				return len(r.rec.convicts) == len(culprits)
+			})
 			r.eventually("sorted out", func() bool {
 				n := map[gateway.State]int{}
 				for i := range 8 {
@@ -110,11 +115,6 @@ func TestTheCulpritOfARefusalIsFoundAndItsNeighboursProceed(t *testing.T) {
 					t.Errorf("culprit %d: in force %v, diagnostics %v", c, b.InForce, b.Diags)
 				}
 			}
-			r.eventually("told to other replicas", func() bool {
-				r.rec.mu.Lock()
-				defer r.rec.mu.Unlock()
-				return len(r.rec.convicts) == len(culprits)
-			})
 		})
 	}
 }
