@@ -237,24 +237,6 @@ func TestFrozenChangesWait(t *testing.T) {
 	r.eventually("taken", func() bool { return r.state("route", "one") != "" })
 }
 
-func TestAPlanPublishesNothing(t *testing.T) {
-	r := newRig(t, nil)
-	r.put("a.hcl", base+route("one", "/one"))
-	r.eventually("published", func() bool { return r.store.Get(hostKey()) != nil })
-	before := r.content()
-	p := r.Plan(map[string]*gateway.Document{"a.hcl": r.parse("a.hcl", base+route("one", "/two")+route("bad", "no-slash"))})
-	var got []string
-	for _, b := range p.Blocks {
-		got = append(got, string(b.Action)+" "+b.ID.String())
-	}
-	if want := "reject route.bad update route.one"; strings.Join(got, " ") != want {
-		t.Errorf("plan %v, want %s", got, want)
-	}
-	if !p.Diags.HasErrors() || !sameStrings(before, r.content()) {
-		t.Errorf("diagnostics %v", p.Diags)
-	}
-}
-
 func TestStatusSaysWhatBecameOfADocument(t *testing.T) {
 	r := newRig(t, nil)
 	r.put("consul:team/a.hcl", base+route("one", "/one")+route("two", "nope"))
