@@ -8,7 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/hcl"
 	"github.com/sluice-gateway/sluice/xds/store"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
@@ -235,6 +237,27 @@ func TestFrozenChangesWait(t *testing.T) {
 	}
 	r.Freeze(false)
 	r.eventually("taken", func() bool { return r.state("route", "one") != "" })
+}
+
+func TestTheLedgerKeepsTheVersionThatAFormIsFrom(t *testing.T) {
+	s := newSteps(t, nil)
+	r := &recorder{l: s.Loop, entries: map[gateway.ID]encoded{}, versions: map[string]version{}}
+	put := func(modify uint64, text string) map[gateway.ID]catalog.LedgerEntry {
+		doc := hcl.Parse(hcl.Origin{Name: "consul:a.hcl", Index: 1, Modify: modify}, []byte(text), s.r.schema)
+		s.Documents(map[string]*gateway.Document{doc.Name: doc})
+		s.drain()
+		return r.desired(s.World(), true).Accepted
+	}
+	put(1, base+route("one", "/one")+route("two", "/two"))
+	got := put(7, base+route("one", "/one")+route("two", "/changed"))
+	for name, want := range map[string]uint64{"one": 1, "two": 7} {
+		if e := got[gateway.ID{Kind: "route", Name: name}]; e.ModifyIndex != want {
+			t.Errorf("route %s is from version %d, want %d", name, e.ModifyIndex, want)
+		}
+	}
+	if e := put(9, "route {{{")[gateway.ID{Kind: "route", Name: "two"}]; e.ModifyIndex != 7 {
+		t.Errorf("after a version that does not parse: %d", e.ModifyIndex)
+	}
 }
 
 func TestStatusSaysWhatBecameOfADocument(t *testing.T) {

@@ -157,7 +157,7 @@ func (r *recorder) entry(w *gateway.World, docs map[string]*gateway.Document, id
 		doc = docs[f.Written.Document()]
 	}
 	have, ok := r.entries[id]
-	if !ok || have.form != f || have.doc != doc {
+	if !ok || have.form != f || have.doc == nil && doc != nil { // a form keeps the version of its document that it is from
 		e, err := encodeForm(id, f, doc)
 		if err != nil {
 			r.l.log.Error("cannot write an accepted block to the ledger", "block", id.String(), "error", err)
