@@ -17,7 +17,7 @@ func (s *stage) coldStart(agent *testenv.Consul, hosts, routes int) {
 		for range 3 {
 			s.part(func(s *stage) {
 				start := time.Now()
-				plane := s.role("stack", "-consul", agent.Addr)
+				plane := s.sluice(agent)
 				ctx, cancel := context.WithCancel(s.ctx)
 				defer cancel()
 				client := fleet.Start(ctx, "127.0.0.1:"+plane.word, "edge", 1)

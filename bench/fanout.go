@@ -160,7 +160,7 @@ func serveOn(rpc *grpc.Server, answer func(string) string) error {
 }
 
 // planeRole is sluice's control plane with inputs from memory: "endpoint N" changes one endpoint of service N, "route N"
-// one route; "profile FILE" and "end" as for stack.
+// one route.
 func planeRole(args []string) error {
 	f := flag.NewFlagSet("plane", flag.ContinueOnError)
 	services, instances := f.Int("services", 0, "services"), f.Int("instances", 1, "endpoints of each")

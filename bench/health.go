@@ -52,7 +52,7 @@ func (s *stage) healthRig(services, instances int, tls bool) *healthRig {
 	up := s.role("upstream")
 	port, err := strconv.Atoi(up.word)
 	s.must(err)
-	agent := testenv.StartConsul(s, testenv.ConsulOptions{TLS: tls})
+	agent := testenv.StartConsul(s, testenv.ConsulOptions{TLS: tls, Extra: manyConnections})
 	h := &healthRig{rig: &rig{s: s, consul: s.writer(agent), host: probeHost}, port: port}
 	s.registerServices(h.consul, services, instances)
 	for _, name := range []string{ourProbe, bareProbe} {
@@ -65,18 +65,18 @@ func (s *stage) healthRig(services, instances int, tls bool) *healthRig {
 	}
 	s.putAll(h.consul, below(prefix+"routes/", docs))
 
-	args := []string{"-consul", agent.Addr}
-	if tls {
-		args = []string{"-consul", agent.TLSAddr, "-ca", agent.CAFile}
-	}
 	start := time.Now()
-	h.plane = s.role("stack", args...)
+	h.plane = s.sluice(agent)
 	h.envoy = int(s.edge(h.plane.word).Process)
 	h.edge = s.prober(ports[0])
 	s.awaitStatus(h.edge, request(probeHost, "/"), http.StatusServiceUnavailable)
 	s.Logf("%d services are served after %s", services, time.Since(start).Round(time.Millisecond))
 
-	xds := s.role("floor", append(args, "-service", bareProbe)...)
+	args := []string{"-service", bareProbe, "-consul", agent.Addr}
+	if tls {
+		args = []string{"-service", bareProbe, "-consul", agent.TLSAddr, "-ca", agent.CAFile}
+	}
+	xds := s.role("floor", args...)
 	xdsPort, err := strconv.Atoi(xds.word)
 	s.must(err)
 	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: floor.Bootstrap(ports[1], xdsPort, 0, true)})

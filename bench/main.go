@@ -5,10 +5,10 @@
 //   - main.go, scenario.go: the list of scenarios, and how one is run; stage.go: what starts and ends with it.
 //   - results.go, table.go: bench/results.json, and the table in docs/performance.md that is made of it.
 //   - probe.go, load.go: the client that waits for a change to be served, and the one that puts on load.
-//   - process.go: processes of their own for what is measured, and what they cost.
+//   - process.go, sluice.go, roles.go: processes of their own for what is measured, and what they cost.
 //   - world.go: documents and services in the sizes that are measured.
 //   - routes.go, health.go, fanout.go, cold.go, cost.go, throughput.go, peer.go: a file a scenario.
-//   - floor/: the least that lies between Consul and Envoy. stack/: sluice's own rooms, put together for a measurement.
+//   - floor/: the least that lies between Consul and Envoy. stack/: sluice's own rooms, put together without a Consul.
 package main
 
 import (
@@ -44,11 +44,11 @@ func run() error {
 	var o settings
 	only := flag.String("run", "", "run only scenarios whose name matches this expression, and keep the other results")
 	list := flag.Bool("list", false, "print the scenarios and do nothing")
-	flag.IntVar(&o.samples, "n", 30, "changes measured for each latency")
+	flag.IntVar(&o.samples, "n", 25, "changes measured for each latency")
 	flag.StringVar(&o.sluice, "sluice", "bin/sluice", "the binary to measure")
 	flag.StringVar(&o.results, "results", "bench/results.json", "file of results; empty writes none")
 	flag.StringVar(&o.docs, "docs", "docs/performance.md", "page whose table is written anew; empty writes none")
-	flag.StringVar(&o.profile, "profile", "", "write CPU profiles of the control plane to this directory")
+	flag.StringVar(&o.profile, "profile", "", "write profiles of what is measured without a Consul to this directory")
 	flag.Parse()
 	pattern, err := regexp.Compile(*only)
 	if err != nil {

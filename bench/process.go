@@ -22,7 +22,6 @@ const roleArg = "role"
 var roles = map[string]func(args []string) error{
 	"floor":    floorRole,
 	"upstream": upstreamRole,
-	"stack":    stackRole,
 	"plane":    planeRole,
 	"fleet":    fleetRole,
 	"bare":     bareRole,

@@ -8,13 +8,11 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/consul/api"
 
 	"github.com/sluice-gateway/sluice/bench/floor"
-	"github.com/sluice-gateway/sluice/bench/stack"
 )
 
 // upstreamRole is what every route leads to: a server that answers as fast as it can.
@@ -34,14 +32,9 @@ func portOf(l net.Listener) string {
 	return port
 }
 
-// consulFlags are those of every role that talks to Consul.
-func consulFlags(f *flag.FlagSet) (address, ca *string) {
-	return f.String("consul", "", "address"), f.String("ca", "", "file of the authority; empty: in the clear")
-}
-
 func floorRole(args []string) error {
 	f := flag.NewFlagSet("floor", flag.ContinueOnError)
-	address, ca := consulFlags(f)
+	address, ca := f.String("consul", "", "address"), f.String("ca", "", "file of the authority; empty: in the clear")
 	key, service := f.String("key", "", "of the paths"), f.String("service", "", "of the endpoints")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -61,22 +54,6 @@ func floorRole(args []string) error {
 	ready(portOf(l))
 	go serve(func(string) string { return "" })
 	return floor.Serve(context.Background(), l, floor.Options{Consul: consul, Key: *key, Service: *service})
-}
-
-// stackRole is sluice's control plane.
-func stackRole(args []string) error {
-	f := flag.NewFlagSet("stack", flag.ContinueOnError)
-	address, ca := consulFlags(f)
-	if err := f.Parse(args); err != nil {
-		return err
-	}
-	p, err := stack.WithConsul(context.Background(), *address, *ca)
-	if err != nil {
-		return err
-	}
-	ready(strconv.Itoa(p.Port))
-	serve(profiled)
-	return nil
 }
 
 // profiled starts a CPU profile into a file at the line "profile FILE", and ends it at "end"; "heap FILE" writes what the

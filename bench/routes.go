@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -32,15 +31,13 @@ func routesSmall(s *stage) {
 // routesLarge measures a route change at 10,000 routes.
 func routesLarge(s *stage) {
 	r := s.routeRig(100, 100)
-	r.profile("routes-large", func() {
-		plane, envoy := r.plane.cpu(), s.cpuOf(r.envoy)
-		ours, bare := r.alternate(r.routeOnce, r.floorOnce)
-		each := len(ours) + 1
-		s.note(Entry{Name: "route change, 10,000 routes: CPU of Envoy", Unit: "ms", Value: ms(s.cpuOf(r.envoy)-envoy) / float64(each)})
-		s.note(Entry{Name: "route change, 10,000 routes: CPU of the control plane", Unit: "ms", Value: ms(r.plane.cpu()-plane) / float64(each)})
-		s.note(Entry{Name: "route change, 10,000 routes, p50", Unit: "ms", Value: ours.p50()}.over(bare.p50()))
-		s.note(Entry{Name: "route change, 10,000 routes, p99", Unit: "ms", Value: ours.p99()}.over(bare.p99()).atMost(150))
-	})
+	plane, envoy := r.plane.cpu(), s.cpuOf(r.envoy)
+	ours, bare := r.alternate(r.routeOnce, r.floorOnce)
+	each := float64(len(ours) + 1)
+	s.note(Entry{Name: "route change, 10,000 routes: CPU of Envoy", Unit: "ms", Value: ms(s.cpuOf(r.envoy)-envoy) / each})
+	s.note(Entry{Name: "route change, 10,000 routes: CPU of the control plane", Unit: "ms", Value: ms(r.plane.cpu()-plane) / each})
+	s.note(Entry{Name: "route change, 10,000 routes, p50", Unit: "ms", Value: ours.p50()}.over(bare.p50()))
+	s.note(Entry{Name: "route change, 10,000 routes, p99", Unit: "ms", Value: ours.p99()}.over(bare.p99()).atMost(150))
 	s.coldStart(r.agent, 100, 10_000)
 }
 
@@ -63,7 +60,7 @@ const floorKey = "floor/routes"
 
 func (s *stage) routeRig(folders, each int) *rig {
 	up := s.role("upstream")
-	agent := testenv.StartConsul(s, testenv.ConsulOptions{})
+	agent := testenv.StartConsul(s, testenv.ConsulOptions{Extra: manyConnections})
 	r := &rig{s: s, agent: agent, consul: s.writer(agent), host: hostName(folders / 2), folder: fmt.Sprintf("team-%02d/", folders/2)}
 	ports := testenv.FreePorts(s, 2)
 	docs := routeDocuments(folders, each)
@@ -71,7 +68,7 @@ func (s *stage) routeRig(folders, each int) *rig {
 	s.put(r.consul, prefix+"routes/base/gateway.hcl", []byte(gatewayDocument(ports[0], up.word)))
 	s.put(r.consul, floorKey, lines("/first"))
 
-	r.plane = s.role("stack", "-consul", agent.Addr)
+	r.plane = s.sluice(agent)
 	r.envoy = int(s.edge(r.plane.word).Process)
 	r.edge = s.prober(ports[0])
 	s.awaitStatus(r.edge, request(r.host, "/nothing"), http.StatusNotFound)
@@ -146,17 +143,6 @@ func pause(s *stage) {
 	case <-t.C:
 	case <-s.ctx.Done():
 	}
-}
-
-// profile writes a CPU profile of the control plane while f runs, if one is asked for.
-func (r *rig) profile(name string, f func()) {
-	if r.s.settings.profile == "" {
-		f()
-		return
-	}
-	r.s.Log(r.plane.ask("profile " + filepath.Join(r.s.settings.profile, name+".pprof")))
-	f()
-	r.s.Log(r.plane.ask("end"))
 }
 
 // warm makes sure that the connection for writing is open.

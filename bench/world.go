@@ -13,6 +13,9 @@ import (
 
 const prefix = "sluice/"
 
+// manyConnections lets two replicas share the address of loopback: each takes a connection for every folder.
+const manyConnections = "limits {\n  http_max_conns_per_client = 1000\n}\n"
+
 // writer is a client of Consul whose connections stay open, for what is timed.
 func (s *stage) writer(c *testenv.Consul) *api.Client {
 	client, err := api.NewClient(&api.Config{Address: c.Addr, Scheme: "http", Transport: &http.Transport{MaxIdleConnsPerHost: 4}})

@@ -1,5 +1,5 @@
-// Package stack puts sluice's rooms together for a measurement, as the command does for a server: a Consul or values
-// from memory on one side, delta ADS on loopback on the other.
+// Package stack puts sluice's rooms together for what is measured without a Consul: values from memory on one side, delta
+// ADS on loopback on the other. With a Consul, the command itself is measured.
 package stack
 
 import (
@@ -81,98 +81,4 @@ func InMemory(ctx context.Context) (*Plane, error) {
 // Document reads a document as one of Consul's KV.
 func (p *Plane) Document(key string, index uint64, text []byte) *gateway.Document {
 	return hcl.Parse(hcl.Origin{Name: catalog.DocumentName(key), Index: index, Modify: index}, text, p.Schema)
-}
-
-// sources hands the loop the manager that is made before it.
-type sources struct{ *discovery.Manager }
-
-// WithConsul starts a plane on a Consul, with TLS when ca names the file of an authority. It returns at once; Envoys
-// are let in when everything has answered.
-func WithConsul(ctx context.Context, address, ca string) (*Plane, error) {
-	cfg := catalog.Config{Addresses: []string{address}}
-	if ca != "" {
-		cfg.Scheme, cfg.CAFile = "https", ca
-	}
-	client, err := catalog.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	kinds := []discovery.Kind{catalog.Kind(client), static.Kind()}
-	var loop *control.Loop
-	manager := discovery.New(discovery.Options{Kinds: kinds, Publish: func(m map[gateway.SourceKey][]gateway.Endpoint) { loop.Endpoints(m) }})
-	writer := client.NewWriter("bench")
-	p, err := start(ctx, control.Config{
-		Sources: sources{manager}, Recorder: recorder{writer, client},
-		Expect: []string{control.InputLedger, control.InputDocuments, control.InputValues, control.InputEndpoints},
-	}, kinds)
-	if err != nil {
-		return nil, err
-	}
-	loop = p.Loop
-	go func() { _ = writer.Run(ctx) }()
-	go func() { _ = manager.Run(ctx) }()
-	p.watch(ctx, client)
-	go func() {
-		if manager.WaitAnswered(ctx) == nil {
-			loop.Answered(control.InputEndpoints)
-		}
-	}()
-	return p, nil
-}
-
-type recorder struct {
-	*catalog.Writer
-	client *catalog.Client
-}
-
-// PutQuarantine implements control.Recorder.
-func (r recorder) PutQuarantine(ctx context.Context, ref gateway.FormRef, reason string) error {
-	return r.client.PutQuarantine(ctx, ref, reason)
-}
-
-// watch feeds the loop what lies below the prefix.
-func (p *Plane) watch(ctx context.Context, c *catalog.Client) {
-	go func() {
-		_ = c.Accepted(ctx, func(ch catalog.Change) {
-			forms := map[gateway.ID]*gateway.Form{}
-			for _, pair := range ch.Set {
-				if e, err := catalog.DecodeEntry(pair); err == nil {
-					if f, err := control.DecodeForm(e, p.Schema); err == nil {
-						forms[e.ID] = f
-					}
-				}
-			}
-			p.Loop.Ledger(forms)
-			p.Loop.Answered(control.InputLedger)
-		}, nil)
-	}()
-	go func() {
-		_ = c.Documents(ctx, func(ch catalog.DocChange) {
-			docs := map[string]*gateway.Document{}
-			for _, pair := range ch.Set {
-				docs[catalog.DocumentName(pair.Key)] = hcl.Parse(hcl.Origin{
-					Name: catalog.DocumentName(pair.Key), Index: pair.CreateIndex, Modify: pair.ModifyIndex,
-				}, pair.Value, p.Schema)
-			}
-			for _, key := range ch.Deleted {
-				docs[catalog.DocumentName(key)] = nil
-			}
-			p.Loop.Documents(docs)
-			p.Loop.Answered(control.InputDocuments)
-		}, nil)
-	}()
-	go func() {
-		_ = c.Values(ctx, func(ch catalog.Change) {
-			values := map[gateway.ID]*string{}
-			for _, pair := range ch.Set {
-				text := string(pair.Value)
-				values[gateway.ID{Kind: gateway.KindValue, Name: pair.Key}] = &text
-			}
-			for _, key := range ch.Deleted {
-				values[gateway.ID{Kind: gateway.KindValue, Name: key}] = nil
-			}
-			p.Loop.Leaves(values)
-			p.Loop.Answered(control.InputValues)
-		}, nil)
-	}()
 }
