@@ -24,6 +24,14 @@ type plane struct {
 // addPlane starts one more replica.
 func (s *stack) addPlane() *plane {
 	s.t.Helper()
+	p := s.makePlane()
+	p.start(s.t)
+	return p
+}
+
+// makePlane is a replica that is not started yet.
+func (s *stack) makePlane() *plane {
+	s.t.Helper()
 	ports := testenv.FreePorts(s.t, 2)
 	p := &plane{dir: tempDir(s.t), xds: fmt.Sprintf("127.0.0.1:%d", ports[0]), api: fmt.Sprintf("127.0.0.1:%d", ports[1])}
 	token := ""
@@ -36,17 +44,19 @@ start_grace = "5m"
 
 config { consul_prefix = "sluice/" }
 
+http { address = %q }
+
 consul "main" {
   address = %q
   hold    = %q
   %s
 }
 
-xds { address = %q }
-
-http { address = %q }
-`, p.dir+"/state", s.consul.Addr, s.hold, token, p.xds, p.api))
-	p.start(s.t)
+xds {
+  address = %q
+  %s
+}
+`, p.dir+"/state", p.api, s.consul.Addr, s.hold, token, p.xds, s.xdsTLS))
 	s.planes = append(s.planes, p)
 	return p
 }

@@ -24,12 +24,15 @@ type stack struct {
 	hold   string
 	policy string // ID of the replicas' policy, with ACLs
 	token  string // of the replicas, with ACLs
+	xdsTLS string // block of the replicas' configuration
 }
 
-// setup says what a stack is made of. The zero value is one replica without ACLs, and no Envoy.
+// setup says what a stack is made of. The zero value is one replica without ACLs, and no Envoy; with none, no replica
+// is started, and no Envoy.
 type setup struct {
 	planes int // 1 when 0
 	edges  int
+	none   bool
 	consul testenv.ConsulOptions
 	hold   string // how long a lost list is held; "60s" when empty
 }
@@ -47,6 +50,9 @@ func newStack(t *testing.T, o setup) *stack {
 	}
 	s.app = s.service("app")
 	s.put("base.hcl", s.base())
+	if o.none {
+		return s
+	}
 	for range max(o.planes, 1) {
 		s.addPlane()
 	}
