@@ -12,7 +12,7 @@ import (
 const (
 	InputLedger    = "ledger"    // applied before documents, so that a broken one finds its accepted blocks
 	InputDocuments = "documents" // the configured place of documents
-	InputValues    = "values"
+	InputValues    = "values"    // as the ledger
 	InputEndpoints = "endpoints" // every source has answered
 )
 
@@ -119,8 +119,10 @@ func (g *gate) confirm(in gateway.Input) {
 	}
 }
 
+// ledgerKnown says that documents may be taken. Before the ledger they would lose what was accepted; before the values
+// they would be judged by their defaults, and the last accepted values forgotten.
 func (g *gate) ledgerKnown() bool {
-	return !g.missing[InputLedger] || time.Since(g.start) >= g.grace
+	return !g.missing[InputLedger] && !g.missing[InputValues] || time.Since(g.start) >= g.grace
 }
 
 // listed says that documents and values have answered, or are not expected to.

@@ -59,7 +59,7 @@ type keptEntry struct {
 	Entry catalog.LedgerEntry `json:"entry"`
 }
 
-// keeper writes last good state after changes.
+// keeper writes last good state after changes, and when the loop has ended.
 type keeper struct{ l *Loop }
 
 func newKeeper(l *Loop) *keeper { return &keeper{l: l} }
@@ -73,7 +73,6 @@ func (k *keeper) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			k.save()
 			return
 		case <-changed:
 		}
@@ -90,7 +89,7 @@ func (k *keeper) run(ctx context.Context) {
 
 // save writes the state, unless the world is not complete yet: a half-known one must not replace a whole one.
 func (k *keeper) save() {
-	if !k.l.complete.Load() {
+	if k.l.cfg.StateDir == "" || !k.l.complete.Load() {
 		return
 	}
 	if err := writeKept(k.l.cfg.StateDir, k.snapshot(k.l.World())); err != nil {

@@ -97,9 +97,12 @@ func (l *Loop) World() *gateway.World { return l.world.Load() }
 // the world outside does.
 func (l *Loop) Run(ctx context.Context) error {
 	var tasks sync.WaitGroup
-	defer tasks.Wait()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	defer func() {
+		cancel()
+		tasks.Wait()
+		l.lastGood.save() // nothing changes any more
+	}()
 	l.restore()
 	tasks.Go(func() { l.lastGood.run(ctx) })
 	tasks.Go(func() { l.record(ctx) })
