@@ -43,6 +43,16 @@ func TestPathsAreRewritten(t *testing.T) {
 		{`prefix = "/r"`, `prefix_rewrite = "/s/"`, "/r/x", "/s/x"},
 		{`prefix = "/u/"`, `prefix_rewrite = "/v"`, "/u/x", "/v/x"},
 		{`prefix = "/w"`, `prefix_rewrite = "/w/w"`, "/w/w", "/w/w/w"},
+		{`prefix = "/q3"`, `prefix_rewrite = "/"`, "/q3?a=/q3/b", "/?a=/q3/b"},
+		{`prefix = "/q4"`, `prefix_rewrite = "/"`, "/q4/", "/"},
+		{`prefix = "/q5"`, `prefix_rewrite = "/v/"`, "/q5/", "/v/"},
+		{`prefix = "/q6"`, `prefix_rewrite = "/v/"`, "/q6?x", "/v?x"},
+		{`prefix = "/u2/"`, `prefix_rewrite = "/"`, "/u2/x/", "/x/"},
+		{`prefix = "/a.b+c"`, `prefix_rewrite = "/"`, "/a.b+c/x", "/x"},
+		{`prefix = "/same"`, `prefix_rewrite = "/same/"`, "/same/x", "/same/x"},
+		{`prefix = "/pc"`, `prefix_rewrite = "/100%25"`, "/pc/x", "/100%25/x"},
+		{`path = "/e/{x}"`, `path = "/f/{x}"`, "/e/%C3%A9;v=1,2!*'()$&@:~%7C?a=b%20c&d=+", "/f/%C3%A9;v=1,2!*'()$&@:~%7C?a=b%20c&d=+"},
+		{`path = "/g/{x}"`, `path = "/$1%25\\9{x}"`, "/g/1", `/$1%25\91`},
 	}
 	docs := edge + upstream("shop", echo(t, "shop"))
 	for i, c := range cases {

@@ -72,6 +72,8 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 	}, nil
 }
 
+// connectionManager leaves internal_address_config out: then no client may send x-envoy- headers or a request id of its
+// own. An empty one would trust private addresses, and so every load balancer.
 func (t *Translator) connectionManager(name string) (*hcmv3.HttpConnectionManager, error) {
 	filters, err := t.httpFilters()
 	if err != nil {
