@@ -15,22 +15,19 @@ import (
 // healthSmall measures a health change with 10 services beside.
 func healthSmall(s *stage) {
 	h := s.healthRig(10, 2, false)
-	in, out, bareIn, bareOut := h.measure()
-	s.note(Entry{Name: "endpoint in, 10 services, p50", Unit: "ms", Value: in.p50()}.over(bareIn.p50()).atMost(2 * bareIn.p50()))
-	s.note(Entry{Name: "endpoint in, 10 services, p99", Unit: "ms", Value: in.p99()}.over(bareIn.p99()))
-	s.note(Entry{Name: "endpoint out, 10 services, p50", Unit: "ms", Value: out.p50()}.over(bareOut.p50()).atMost(2 * bareOut.p50()))
-	s.note(Entry{Name: "endpoint out, 10 services, p99", Unit: "ms", Value: out.p99()}.over(bareOut.p99()))
+	all := h.measure(s.peer(h.agent, h.upstream))
+	s.latency("endpoint in, 10 services", all[0], all[2], all[4], 2*all[2].p50(), 0)
+	s.latency("endpoint out, 10 services", all[1], all[3], all[5], 2*all[3].p50(), 0)
 }
 
 // healthLarge measures it with 5,000 services of 15 endpoints each, and Consul over TLS.
 func healthLarge(s *stage) {
 	h := s.healthRig(5000, 15, true)
-	in, out, bareIn, bareOut := h.measure()
-	s.note(Entry{Name: "endpoint in, 5,000 services of 15 endpoints, Consul over TLS, p50", Unit: "ms", Value: in.p50()}.over(bareIn.p50()))
-	s.note(Entry{Name: "endpoint in, 5,000 services of 15 endpoints, Consul over TLS, p99", Unit: "ms", Value: in.p99()}.over(bareIn.p99()).atMost(50))
-	s.note(Entry{Name: "endpoint out, 5,000 services of 15 endpoints, Consul over TLS, p50", Unit: "ms", Value: out.p50()}.over(bareOut.p50()))
-	s.note(Entry{Name: "endpoint out, 5,000 services of 15 endpoints, Consul over TLS, p99", Unit: "ms", Value: out.p99()}.over(bareOut.p99()).atMost(50))
-	s.note(Entry{Name: "control plane, 5,000 services of 15 endpoints in Consul: resident memory", Unit: "MB", Value: s.memory(h.plane.pid)})
+	all := h.measure(nil)
+	const size = "5,000 services of 15 endpoints"
+	s.latency("endpoint in, "+size+", Consul over TLS", all[0], all[2], taken{}, 0, 50)
+	s.latency("endpoint out, "+size+", Consul over TLS", all[1], all[3], taken{}, 0, 50)
+	s.note(Entry{Name: "control plane, " + size + " in Consul: resident memory", Unit: "MB", Value: s.memory(h.plane.pid)})
 }
 
 // healthRig is a rig with a service for each of the two that are compared. A service has an instance that is critical
@@ -53,9 +50,9 @@ func (s *stage) healthRig(services, instances int, tls bool) *healthRig {
 	port, err := strconv.Atoi(up.word)
 	s.must(err)
 	agent := testenv.StartConsul(s, testenv.ConsulOptions{TLS: tls, Extra: manyConnections})
-	h := &healthRig{rig: &rig{s: s, consul: s.writer(agent), host: probeHost}, port: port}
+	h := &healthRig{rig: &rig{s: s, agent: agent, upstream: up.word, consul: s.writer(agent), host: probeHost}, port: port}
 	s.registerServices(h.consul, services, instances)
-	for _, name := range []string{ourProbe, bareProbe} {
+	for _, name := range []string{ourProbe, bareProbe, peerProbe} {
 		s.must(h.register(name, stays, api.HealthCritical))
 	}
 	ports := testenv.FreePorts(s, 2)
@@ -96,13 +93,17 @@ route "probe" {
 }
 `, ourProbe, probeHost)
 
-func (h *healthRig) measure() (in, out, bareIn, bareOut series) {
-	all := h.inTurn(h.in(h.edge, ourProbe), h.out(h.edge, ourProbe), h.in(h.bare, bareProbe), h.out(h.bare, bareProbe))
-	return all[0], all[1], all[2], all[3]
+// measure returns in and out of sluice, of the floor, and of the peer where there is one.
+func (h *healthRig) measure(peer *prober) []taken {
+	things := []thing{h.in(h.edge, ourProbe), h.out(h.edge, ourProbe), h.in(h.bare, bareProbe), h.out(h.bare, bareProbe), nil, nil}
+	if peer != nil {
+		things[4], things[5] = h.in(peer, peerProbe), h.out(peer, peerProbe)
+	}
+	return h.inTurn(things...)
 }
 
 // in registers a new instance and waits for its first answer.
-func (h *healthRig) in(p *prober, service string) func() (time.Duration, error) {
+func (h *healthRig) in(p *prober, service string) thing {
 	return func() (time.Duration, error) {
 		if err := h.warm(); err != nil {
 			return 0, err
@@ -113,7 +114,7 @@ func (h *healthRig) in(p *prober, service string) func() (time.Duration, error) 
 }
 
 // out makes the instance critical, waits until it gets nothing any more, and removes it.
-func (h *healthRig) out(p *prober, service string) func() (time.Duration, error) {
+func (h *healthRig) out(p *prober, service string) thing {
 	return func() (time.Duration, error) {
 		if err := h.warm(); err != nil {
 			return 0, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -18,26 +19,33 @@ const patienceForWriting = 5 * time.Minute
 // routesSmall measures a route change at 10 routes, and two changes 20 ms apart.
 func routesSmall(s *stage) {
 	r := s.routeRig(1, 10)
-	ours, bare := r.alternate(r.routeOnce, r.floorOnce)
-	s.note(Entry{Name: "route change, 10 routes, p50", Unit: "ms", Value: ours.p50()}.over(bare.p50()).atMost(2 * bare.p50()))
-	s.note(Entry{Name: "route change, 10 routes, p99", Unit: "ms", Value: ours.p99()}.over(bare.p99()))
+	peer := s.peer(r.agent, r.upstream)
+	all := r.inTurn(r.routeOnce, r.floorOnce, r.peerOnce(peer))
+	s.latency("route change, 10 routes", all[0], all[1], all[2], 2*all[1].p50(), 0)
 
-	ours, bare = r.alternate(r.routeTwice, r.floorTwice)
-	s.note(Entry{Name: "second of two route changes 20 ms apart, p50", Unit: "ms", Value: ours.p50()}.over(bare.p50()))
-	s.note(Entry{Name: "second of two route changes 20 ms apart, p99", Unit: "ms", Value: ours.p99()}.over(bare.p99()))
-	s.note(Entry{Name: "second of two route changes 20 ms apart, lost", Unit: "of " + strconv.Itoa(s.settings.samples), Value: float64(r.lost)}.atMost(0))
+	const second = "second of two route changes 20 ms apart"
+	all = r.inTurn(r.routeTwice, r.floorTwice, r.peerTwice(peer))
+	lost := all[0].lost
+	all[0].lost = 0
+	s.latency(second, all[0], all[1], all[2], 0, 0)
+	e := Entry{Name: second + ", lost", Unit: fmt.Sprintf("of %d", s.settings.samples), Value: float64(lost)}.over(float64(all[1].lost))
+	if peer != nil {
+		v := float64(all[2].lost)
+		e.Peer = &v
+	}
+	s.note(e.atMost(0))
 }
 
 // routesLarge measures a route change at 10,000 routes.
 func routesLarge(s *stage) {
 	r := s.routeRig(100, 100)
 	plane, envoy := r.plane.cpu(), s.cpuOf(r.envoy)
-	ours, bare := r.alternate(r.routeOnce, r.floorOnce)
-	each := float64(len(ours) + 1)
-	s.note(Entry{Name: "route change, 10,000 routes: CPU of Envoy", Unit: "ms", Value: ms(s.cpuOf(r.envoy)-envoy) / each})
-	s.note(Entry{Name: "route change, 10,000 routes: CPU of the control plane", Unit: "ms", Value: ms(r.plane.cpu()-plane) / each})
-	s.note(Entry{Name: "route change, 10,000 routes, p50", Unit: "ms", Value: ours.p50()}.over(bare.p50()))
-	s.note(Entry{Name: "route change, 10,000 routes, p99", Unit: "ms", Value: ours.p99()}.over(bare.p99()).atMost(150))
+	all := r.inTurn(r.routeOnce, r.floorOnce)
+	each := float64(s.settings.samples + 1)
+	const name = "route change, 10,000 routes"
+	s.latency(name, all[0], all[1], taken{}, 0, 150)
+	s.note(Entry{Name: name + ": CPU of Envoy", Unit: "ms", Value: ms(s.cpuOf(r.envoy)-envoy) / each})
+	s.note(Entry{Name: name + ": CPU of the control plane", Unit: "ms", Value: ms(r.plane.cpu()-plane) / each})
 	s.coldStart(r.agent, 100, 10_000)
 }
 
@@ -53,7 +61,8 @@ type rig struct {
 	host   string  // whose table the changed documents are in
 	folder string
 	n      int // of the last change
-	lost   int // second changes that sluice did not serve in time
+
+	upstream string // its port
 }
 
 const floorKey = "floor/routes"
@@ -61,7 +70,7 @@ const floorKey = "floor/routes"
 func (s *stage) routeRig(folders, each int) *rig {
 	up := s.role("upstream")
 	agent := testenv.StartConsul(s, testenv.ConsulOptions{Extra: manyConnections})
-	r := &rig{s: s, agent: agent, consul: s.writer(agent), host: hostName(folders / 2), folder: fmt.Sprintf("team-%02d/", folders/2)}
+	r := &rig{s: s, agent: agent, upstream: up.word, consul: s.writer(agent), host: hostName(folders / 2), folder: fmt.Sprintf("team-%02d/", folders/2)}
 	ports := testenv.FreePorts(s, 2)
 	docs := routeDocuments(folders, each)
 	s.putAll(r.consul, below(prefix+"routes/", docs))
@@ -110,29 +119,67 @@ func (s *stage) awaitStatus(p *prober, req []byte, want int) {
 	})
 }
 
-// alternate takes samples of two things in turn.
-func (r *rig) alternate(ours, bare func() (time.Duration, error)) (a, b series) {
-	all := r.inTurn(ours, bare)
-	return all[0], all[1]
+// taken is the samples of one thing.
+type taken struct {
+	series
+	lost int // of these, not served in time
 }
 
+// thing is what samples are taken of: it makes a change and says how long it took.
+type thing func() (time.Duration, error)
+
 // inTurn takes samples of several things in turn, with pauses of 0.3 to 0.9 s between, so that all see the same
-// machine. The first round is a warm-up.
-func (r *rig) inTurn(things ...func() (time.Duration, error)) []series {
-	out := make([]series, len(things))
+// machine. The first round is a warm-up. A thing that is nil has no samples.
+func (r *rig) inTurn(things ...thing) []taken {
+	out := make([]taken, len(things))
 	for round := range r.s.settings.samples + 1 {
 		for i, f := range things {
+			if f == nil {
+				continue
+			}
 			pause(r.s)
 			took, err := f()
-			if err != nil {
-				r.s.Fatalf("sample %d: %v", round, err)
+			lost := errors.Is(err, errLost)
+			if err != nil && !lost {
+				r.s.Fatalf("sample %d of thing %d: %v", round, i, err)
 			}
-			if round > 0 {
-				out[i] = append(out[i], took)
+			if round == 0 {
+				continue
+			}
+			out[i].series = append(out[i].series, took)
+			if lost {
+				out[i].lost++
 			}
 		}
 	}
 	return out
+}
+
+// beside gives an entry its floor and, where there was one, its peer.
+func (e Entry) beside(floor, peer taken, of func(series) float64) Entry {
+	e = e.over(of(floor.series))
+	if len(peer.series) > 0 {
+		v := of(peer.series)
+		e.Peer = &v
+	}
+	return e
+}
+
+// latency makes entries of the median and the 99th percentile, with their limits; 0 is none.
+func (s *stage) latency(name string, ours, floor, peer taken, limit50, limit99 float64) {
+	p50 := Entry{Name: name + ", p50", Unit: "ms", Value: ours.p50()}.beside(floor, peer, series.p50)
+	p99 := Entry{Name: name + ", p99", Unit: "ms", Value: ours.p99()}.beside(floor, peer, series.p99)
+	if limit50 > 0 {
+		p50 = p50.atMost(limit50)
+	}
+	if limit99 > 0 {
+		p99 = p99.atMost(limit99)
+	}
+	s.note(p50)
+	s.note(p99)
+	if ours.lost > 0 {
+		s.note(Entry{Name: name + ", lost", Unit: fmt.Sprintf("of %d", len(ours.series)), Value: float64(ours.lost)}.atMost(0))
+	}
 }
 
 // pause is 0.3 to 0.9 s.
@@ -184,12 +231,29 @@ const apart = 20 * time.Millisecond
 // routeTwice changes two documents, and measures the second.
 func (r *rig) routeTwice() (time.Duration, error) {
 	first, second := r.next(), r.next()
-	took, err := r.second(r.edge, r.host, second, func() error { return r.write("changed", first) }, func() error { return r.write("second", second) })
-	if err == errLost { //nolint:errorlint // it is ours, and not wrapped
-		r.lost++
-		return patience, nil
+	return r.second(r.edge, r.host, second, func() error { return r.write("changed", first) }, func() error { return r.write("second", second) })
+}
+
+func (r *rig) peerOnce(p *prober) thing {
+	if p == nil {
+		return nil
 	}
-	return took, err
+	return func() (time.Duration, error) {
+		path := r.next()
+		return p.change(func() error { return put(r.consul, peerKey, lines(path)) }, request("any", path), is(http.StatusOK))
+	}
+}
+
+func (r *rig) peerTwice(p *prober) thing {
+	if p == nil {
+		return nil
+	}
+	return func() (time.Duration, error) {
+		first, second := r.next(), r.next()
+		return r.second(p, "any", second, func() error { return put(r.consul, peerKey, lines(first)) }, func() error {
+			return put(r.consul, peerKey, lines(first, second))
+		})
+	}
 }
 
 func (r *rig) floorTwice() (time.Duration, error) {
