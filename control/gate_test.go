@@ -165,3 +165,25 @@ func TestOtherReplicasAreToldOfAConvictionWithoutAnyFurtherChange(t *testing.T) 
 		r.stop()
 	}
 }
+
+func TestDocumentsWaitForTheValuesThatTheyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id := gateway.ID{Kind: gateway.KindValue, Name: "k"}
+		r := newRig(t, func(c *Config) { c.Expect = []string{InputLedger, InputDocuments, InputValues} })
+		r.Ledger(map[gateway.ID]*gateway.Form{id: {Value: gateway.Value{Instances: map[string]any{"": "25"}}}})
+		r.Answered(InputLedger)
+		r.put("consul:a.hcl", base+strings.Replace(route("one", "/one"), "{ upstream = upstream.shop }", "{\nupstream = upstream.shop\nweight = kv(\"k\", 10)\n}", 1))
+		r.Answered(InputDocuments)
+		synctest.Wait()
+		r.Leaves(map[gateway.ID]*string{id: ptr("-1")})
+		r.Answered(InputValues)
+		synctest.Wait()
+		if bad := r.World().BadValues(); len(bad) != 1 {
+			t.Errorf("bad values: %v", bad)
+		}
+		if b := r.World().Block(gateway.ID{Kind: "route", Name: "one"}); b == nil || b.State == gateway.StateRejected {
+			t.Errorf("the reader of a bad value does not go on with the last accepted one: %+v", b)
+		}
+		r.stop()
+	})
+}
