@@ -76,13 +76,13 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		case <-changed:
 		}
+		if !rest(ctx, 2*breather) {
+			return
+		}
 		start := time.Now()
 		k.save()
-		pause := time.NewTimer(max(keepPace, 20*time.Since(start)))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-		case <-pause.C:
+		if !rest(ctx, max(keepPace, 20*time.Since(start))) {
+			return
 		}
 	}
 }

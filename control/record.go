@@ -71,16 +71,31 @@ func (l *Loop) record(ctx context.Context) {
 			case <-changed:
 			}
 		}
+		unsent = l.sendConvictions(ctx)
+		if !rest(ctx, breather) {
+			return
+		}
 		start := time.Now()
 		l.cfg.Recorder.Set(r.desired(l.World(), l.complete.Load()))
-		unsent = l.sendConvictions(ctx)
-		pause := time.NewTimer(max(recordPace, 20*time.Since(start)))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
+		if !rest(ctx, max(recordPace, 20*time.Since(start))) {
 			return
-		case <-pause.C:
 		}
+	}
+}
+
+// breather is how long what is written after a change leaves the change alone: its way to the Envoys comes first, and
+// what they answer is written with it.
+const breather = 100 * time.Millisecond
+
+// rest waits, and says whether ctx lives on.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
 	}
 }
 
