@@ -251,7 +251,7 @@ func documentStatus(doc *gateway.Document, said verdicts) []byte {
 	}
 	if len(diags) > 0 {
 		out.WriteByte('\n')
-		hcl.WriteDiagnostics(&out, hcl.Dedup(diags), map[string][]byte{doc.Name: []byte(doc.Text)}, 100, false)
+		_ = hcl.WriteDiagnostics(&out, hcl.Dedup(diags), map[string][]byte{doc.Name: []byte(doc.Text)}, 100, false)
 	}
 	return out.Bytes()
 }
@@ -271,6 +271,6 @@ func explainState(b *gateway.Block) string {
 func valueStatus(bad *gateway.BadValue) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "rejected: a block that reads this value would be invalid; the last accepted value stays in force\n\n")
-	hcl.WriteDiagnostics(&out, hcl.Dedup(hclv2.Diagnostics(bad.Diags)), nil, 100, false)
+	_ = hcl.WriteDiagnostics(&out, hcl.Dedup(hclv2.Diagnostics(bad.Diags)), nil, 100, false)
 	return out.Bytes()
 }

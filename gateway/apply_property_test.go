@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"testing"
 
@@ -114,21 +115,11 @@ func drawBlock(t *rapid.T) string {
 
 // merge keeps the inputs as a replica that starts now would be given them.
 func merge(all *Input, in Input) {
-	for n, d := range in.Documents {
-		all.Documents[n] = d
-	}
-	for id, v := range in.Leaves {
-		all.Leaves[id] = v
-	}
-	for k, v := range in.Endpoints {
-		all.Endpoints[k] = v
-	}
-	for k, v := range in.Quarantine {
-		all.Quarantine[k] = v
-	}
-	for k, v := range in.Drained {
-		all.Drained[k] = v
-	}
+	maps.Copy(all.Documents, in.Documents)
+	maps.Copy(all.Leaves, in.Leaves)
+	maps.Copy(all.Endpoints, in.Endpoints)
+	maps.Copy(all.Quarantine, in.Quarantine)
+	maps.Copy(all.Drained, in.Drained)
 	all.Settled = all.Settled || in.Settled
 }
 
@@ -146,9 +137,7 @@ func requireTouched(t *rapid.T, before, after *World, change Change) {
 
 func requireRebuild(t *rapid.T, w *World, all Input) {
 	all.Ledger = map[ID]*Form{}
-	for id, f := range w.ledger.m {
-		all.Ledger[id] = f
-	}
+	maps.Copy(all.Ledger, w.ledger.m)
 	for _, b := range w.Blocks() {
 		if b.InForce != nil {
 			f := *b.InForce

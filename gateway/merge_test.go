@@ -10,7 +10,7 @@ func endpoint(host byte, health Health, zone string) Endpoint {
 	return Endpoint{ID: fmt.Sprint(host), Address: fmt.Sprintf("10.0.0.%d", host), Port: 80, Health: health, Locality: Locality{Zone: zone}}
 }
 
-// assignment is the endpoints of upstream u: PRIORITY/LOCALITY/WEIGHT=HOST HEALTH,…
+// assignment is the endpoints of upstream u, each group as PRIORITY/LOCALITY/WEIGHT=HOST,HOST with a letter for health.
 func (s *stage) assignment() (out string, held bool) {
 	in := s.w.Inputs(Unit{UnitAssignment, "u"})
 	var groups []string
