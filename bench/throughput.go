@@ -14,8 +14,8 @@ import (
 
 const (
 	loadConnections = 8
-	loadTime        = 2 * time.Second
-	loadRounds      = 5
+	loadTime        = 1500 * time.Millisecond
+	loadRounds      = 9
 )
 
 // throughput compares requests a second through sluice's configuration with those through a hand-written one that has
