@@ -3,12 +3,15 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -218,4 +221,39 @@ func TestEnvoyIsToldOfMissingAssignment(t *testing.T) {
 	}
 	p.set(assignment(t, "ghost", backend(t, "boo")))
 	awaitBody(t, port, "ghost.test", "boo")
+}
+
+// Envoy names all the clusters of a response that it refuses, and takes the others: each culprit is told, none of its
+// neighbours waits, and nothing is taken from those that the Envoy has.
+func TestEnvoyRefusesSeveralClustersAmongGood(t *testing.T) {
+	o := newRecorder()
+	p := newPlane(t, 0, server.Options{Observer: o})
+	p.set(world(t, backend(t, "one"))...)
+	e := startEnvoy(t, "e1", p.port)
+	port := e.port("edge.web")
+	awaitBody(t, port, "a.test", "one")
+
+	bad := func(name string) *store.Resource { // passes every field rule
+		return must(t, cds, name, &clusterv3.Cluster{
+			Name: name, ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+			TransportSocket: &corev3.TransportSocket{Name: "no.such.socket", ConfigType: &corev3.TransportSocket_TypedConfig{
+				TypedConfig: packed(t, &routerv3.Router{}),
+			}},
+		}, nil)
+	}
+	set := []*store.Resource{bad("bad-1"), bad("bad-2")}
+	for i := range 30 {
+		set = append(set, must(t, cds, fmt.Sprintf("good-%02d", i), &clusterv3.Cluster{
+			Name: fmt.Sprintf("good-%02d", i), ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		}, nil))
+	}
+	p.set(set...)
+	o.await(t, "both culprits", func() bool { return len(o.nacked) == 2 })
+	refused := []string{o.nacked[0].Name, o.nacked[1].Name}
+	slices.Sort(refused)
+	same(t, "refused", refused, []string{"bad-1", "bad-2"})
+	eventually(t, "the good ones", func() bool {
+		return len(p.server.Versions(p.server.Nodes()[0].Stream, cds)) == 1+30
+	})
+	awaitBody(t, port, "a.test", "one")
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"net/url"
@@ -25,6 +26,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/sluice-gateway/sluice/xds/server"
 	"github.com/sluice-gateway/sluice/xds/store"
@@ -113,6 +115,7 @@ type secure struct {
 	t     *testing.T
 	ca    *authority
 	files *server.TLS
+	store *store.Store
 	addr  string
 }
 
@@ -129,6 +132,7 @@ func newSecure(t *testing.T) *secure {
 		t.Fatal(err)
 	}
 	st := store.New()
+	s.store = st
 	st.Publish(store.Change{Set: []*store.Resource{cluster(t, "pets", 0, "")}})
 	srv, err := server.New(st, o)
 	if err != nil {
@@ -227,5 +231,55 @@ func TestLoopbackIdentity(t *testing.T) {
 	}
 	if err := server.Certificate("")(t.Context(), "edge"); err == nil {
 		t.Error("an unknown peer passes for a certificate")
+	}
+}
+
+// TestLargeReturnFitsInOneRequest: an Envoy with very many resources lists the versions of all of them when it comes
+// back, in a request above the 4 MiB that gRPC accepts by itself. It is sent what differs, and nothing else.
+func TestLargeReturnFitsInOneRequest(t *testing.T) {
+	const count = 60_000
+	s := newSecure(t)
+	versions := make(map[string]string, count)
+	all := make([]*store.Resource, count)
+	for i := range all {
+		all[i] = cluster(t, fmt.Sprintf("an-upstream-with-a-name-of-some-length-%05d", i), 0, "")
+		versions[all[i].Name] = all[i].Version
+	}
+	all[4711] = cluster(t, all[4711].Name, 1, "")
+	s.store.Publish(store.Change{Set: all, Remove: []store.Key{key(cds, "pets")}})
+	request := &discoveryv3.DeltaDiscoveryRequest{
+		Node: &corev3.Node{Id: "e", Cluster: "edge"}, TypeUrl: cds, InitialResourceVersions: versions,
+	}
+	if n := proto.Size(request); n <= 4<<20 {
+		t.Fatalf("the request has %d bytes only", n)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(s.ca.pem)
+	pair, err := tls.X509KeyPair(s.ca.leaf(20, "edge"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := grpc.NewClient(s.addr, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+		RootCAs: roots, ServerName: "xds.test", Certificates: []tls.Certificate{pair},
+	})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(request); err != nil {
+		t.Fatal(err)
+	}
+	got, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.GetResources()) != 1 || got.GetResources()[0].GetName() != all[4711].Name || len(got.GetRemovedResources()) != 0 {
+		t.Errorf("sent %d resources and %d removals, want the one that differs", len(got.GetResources()), len(got.GetRemovedResources()))
 	}
 }

@@ -35,13 +35,28 @@ func (p *planner) waited(name string, w *pending) bool {
 		p.at(limit)
 		return false
 	}
-	if w.overdue {
-		return true
+	if !w.overdue {
+		w.overdue = true
+		p.late = append(p.late, late{name, w.blocked})
 	}
-	w.overdue = true
-	p.st.srv.metrics.overdue.Inc()
-	p.st.srv.log.Warn("sent before what it needs was acknowledged", "node", p.st.node.ID, "resource", name, "need", w.blocked.String())
 	return true
+}
+
+// late is a resource that is sent before what it needs was acknowledged.
+type late struct {
+	name string
+	need store.Key
+}
+
+// report counts the late resources of one look at the store, and says it once for all of them: a cluster that warms
+// slowly makes every host late that calls it.
+func (st *stream) report(all []late) {
+	if len(all) == 0 {
+		return
+	}
+	st.srv.metrics.overdue.Add(float64(len(all)))
+	st.srv.log.Warn("sent before what it needs was acknowledged", "node", st.node.ID, "gateway", st.node.Gateway,
+		"resources", len(all), "resource", all[0].name, "need", all[0].need.String())
 }
 
 // parked says that a resource waits for something without a limit: a cluster for an assignment that is held, since

@@ -31,6 +31,7 @@ func (st *stream) flush() {
 	}
 	p.lose()
 	v.Close()
+	st.report(p.late)
 	for _, b := range p.batches {
 		if st.send(b) {
 			continue
@@ -70,6 +71,7 @@ type planner struct {
 	v       store.View
 	now     time.Time
 	batches []batch
+	late    []late    // to be reported when the view is closed
 	next    time.Time // when to look again although nothing happens
 }
 

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,12 +249,14 @@ func TestWhoIsRefused(t *testing.T) {
 		try("another's gateway", codes.PermissionDenied, &corev3.Node{Id: "e", Cluster: "inside"}, ask())
 		try("no gateway", codes.InvalidArgument, &corev3.Node{Id: "e"}, ask())
 		try("no type", codes.InvalidArgument, &corev3.Node{Id: "e", Cluster: "edge"}, &discoveryv3.DeltaDiscoveryRequest{})
-		c := r.connect("e", "edge")
-		c.subscribe(cds)
-		c.awaitHave(cds, "pets")
-		c.node = &corev3.Node{Id: "e", Cluster: "inside"}
-		c.subscribe(eds)
-		same(t, "a changed node", c.code(), codes.PermissionDenied)
+		for _, changed := range []*corev3.Node{{Id: "e", Cluster: "inside"}, {Cluster: "inside"}, {Id: "other", Cluster: "edge"}, {Id: "other"}} {
+			c := r.connect("e", "edge")
+			c.subscribe(cds)
+			c.awaitHave(cds, "pets")
+			c.node = changed
+			c.subscribe(eds)
+			same(t, fmt.Sprint("changed to ", changed), c.code(), codes.PermissionDenied)
+		}
 
 		r.server.RefuseResumed(time.Now().Add(time.Minute))
 		resumed := func() *discoveryv3.DeltaDiscoveryRequest {

@@ -105,6 +105,7 @@ func (s *Server) StreamAggregatedResources(grpc.BidiStreamingServer[discoveryv3.
 // DeltaAggregatedResources serves one Envoy until it leaves, is refused, or the server stops.
 func (s *Server) DeltaAggregatedResources(g grpc.BidiStreamingServer[discoveryv3.DeltaDiscoveryRequest, discoveryv3.DeltaDiscoveryResponse]) error {
 	if !s.open.Load() {
+		s.metrics.refused.WithLabelValues("closed").Inc()
 		return status.Error(codes.Unavailable, "the world is not complete yet")
 	}
 	ctx, cancel := context.WithCancel(g.Context())

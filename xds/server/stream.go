@@ -188,7 +188,7 @@ func (st *stream) admit(req *discoveryv3.DeltaDiscoveryRequest) error {
 	switch {
 	case first && (n.GetId() == "" || n.GetCluster() == ""):
 		return status.Error(codes.InvalidArgument, "node.id and node.cluster (the gateway's name) are required")
-	case !first && n.GetCluster() != "" && (n.GetId() != st.node.ID || n.GetCluster() != st.node.Gateway):
+	case !first && (n.GetId() != "" && n.GetId() != st.node.ID || n.GetCluster() != "" && n.GetCluster() != st.node.Gateway):
 		return status.Error(codes.PermissionDenied, "node.id and node.cluster may not change on a stream")
 	}
 	name := st.node.Gateway
