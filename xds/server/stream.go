@@ -191,13 +191,13 @@ func (st *stream) admit(req *discoveryv3.DeltaDiscoveryRequest) error {
 	case !first && (n.GetId() != "" && n.GetId() != st.node.ID || n.GetCluster() != "" && n.GetCluster() != st.node.Gateway):
 		return status.Error(codes.PermissionDenied, "node.id and node.cluster may not change on a stream")
 	}
-	name := st.node.Gateway
+	who := st.node
 	if first {
-		name = n.GetCluster()
+		who = nodeOf(st.ctx, st.id, n)
 	}
-	if err := st.srv.opts.Identity(st.ctx, name); err != nil {
+	if err := st.srv.opts.Identity(st.ctx, who.Gateway); err != nil {
 		st.srv.metrics.refused.WithLabelValues("identity").Inc()
-		st.srv.log.Warn("xds stream refused", "gateway", name, "error", err)
+		st.srv.log.Warn("xds stream refused", "node", who.ID, "address", who.Address, "gateway", who.Gateway, "error", err)
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
 	if until := st.srv.refuseUntil.Load(); until > time.Now().UnixNano() && len(req.GetInitialResourceVersions()) > 0 {
@@ -205,7 +205,7 @@ func (st *stream) admit(req *discoveryv3.DeltaDiscoveryRequest) error {
 		return status.Error(codes.Unavailable, "this replica stands on last good state: keep what you have")
 	}
 	if first {
-		st.start(nodeOf(st.ctx, st.id, n))
+		st.start(who)
 	}
 	return nil
 }
