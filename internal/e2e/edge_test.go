@@ -212,3 +212,17 @@ func (s *stack) steady(t testing.TB, do func()) {
 	t.Helper()
 	s.calm(t, "steady.example.com", "/", do)
 }
+
+// waitStat returns once one of the counters and gauges whose names match is not 0.
+func (e *edge) waitStat(t testing.TB, filter string) {
+	t.Helper()
+	testenv.Eventually(t, time.Minute, func() error {
+		if _, err := e.ask("/ready"); err != nil && !strings.Contains(err.Error(), "answers /ready") {
+			return err // its admin interface is not there yet
+		}
+		if n := e.stats(t, filter); sum(n) == 0 {
+			return fmt.Errorf("%s has %v", e.id, n)
+		}
+		return nil
+	})
+}

@@ -91,12 +91,21 @@ func (p *plane) waitQuiet(t testing.TB) {
 // sent is what each Envoy was sent of each kind, as text.
 func (p *plane) sent(t testing.TB) string {
 	t.Helper()
+	return p.sentTo(t, "")
+}
+
+// sentTo is what one Envoy was sent.
+func (p *plane) sentTo(t testing.TB, id string) string {
+	t.Helper()
 	var nodes []console.Node
 	if err := p.get("/v1/nodes", &nodes); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]uint64{}
 	for _, n := range nodes {
+		if id != "" && n.ID != id {
+			continue
+		}
 		for kind, c := range n.Types {
 			out[n.ID+" "+kind] = c.Sent
 		}
