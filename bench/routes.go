@@ -122,7 +122,7 @@ func (s *stage) awaitStatus(p *prober, req []byte, want int) {
 // taken is the samples of one thing.
 type taken struct {
 	series
-	lost int // of these, not served in time
+	lost int // beside them, not served in time
 }
 
 // thing is what samples are taken of: it makes a change and says how long it took.
@@ -146,9 +146,10 @@ func (r *rig) inTurn(things ...thing) []taken {
 			if round == 0 {
 				continue
 			}
-			out[i].series = append(out[i].series, took)
 			if lost {
 				out[i].lost++
+			} else {
+				out[i].series = append(out[i].series, took)
 			}
 		}
 	}
@@ -178,7 +179,7 @@ func (s *stage) latency(name string, ours, floor, peer taken, limit50, limit99 f
 	s.note(p50)
 	s.note(p99)
 	if ours.lost > 0 {
-		s.note(Entry{Name: name + ", lost", Unit: fmt.Sprintf("of %d", len(ours.series)), Value: float64(ours.lost)}.atMost(0))
+		s.note(Entry{Name: name + ", lost", Unit: fmt.Sprintf("of %d", s.settings.samples), Value: float64(ours.lost)}.atMost(0))
 	}
 }
 
