@@ -64,7 +64,7 @@ func (c *Client) reachable(ctx context.Context) Finding {
 	if err == nil && leader == "" {
 		err = errors.New("consul has no leader")
 	}
-	return finding("reach consul", err, "an address of an agent or server that answers: "+strings.Join(c.cfg.Addresses, ", "))
+	return finding("reach consul", bare(err), "an address of an agent or server that answers: "+strings.Join(c.cfg.Addresses, ", "))
 }
 
 func (c *Client) tokenKnown(ctx context.Context) Finding {

@@ -294,7 +294,7 @@ func (c *Client) list(dir string, o *api.QueryOptions) (map[string]Pair, *api.Qu
 func (c *Client) listBelow(dir, sub string, o *api.QueryOptions) (map[string]Pair, *api.QueryMeta, error) {
 	kvs, meta, err := c.api.KV().List(c.key(dir+sub), o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list %s: %w", c.key(dir+sub), err)
+		return nil, nil, fmt.Errorf("list %s: %w", c.key(dir+sub), bare(err))
 	}
 	rows := make(map[string]Pair, len(kvs))
 	for _, kv := range kvs {
@@ -313,7 +313,7 @@ func (c *Client) pair(dir string, kv *api.KVPair) Pair {
 func (c *Client) get(dir, name string, o *api.QueryOptions) (map[string]Pair, *api.QueryMeta, error) {
 	kv, meta, err := c.api.KV().Get(c.key(dir+name), o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", c.key(dir+name), err)
+		return nil, nil, fmt.Errorf("read %s: %w", c.key(dir+name), bare(err))
 	}
 	if kv == nil {
 		return map[string]Pair{}, meta, nil
@@ -325,7 +325,7 @@ func (c *Client) get(dir, name string, o *api.QueryOptions) (map[string]Pair, *a
 func (c *Client) names(dir string, o *api.QueryOptions) (map[string]struct{}, *api.QueryMeta, error) {
 	keys, meta, err := c.api.KV().Keys(c.key(dir), "/", o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list names below %s: %w", c.key(dir), err)
+		return nil, nil, fmt.Errorf("list names below %s: %w", c.key(dir), bare(err))
 	}
 	rows := make(map[string]struct{}, len(keys))
 	for _, k := range keys {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"net/url"
 	"sync"
 	"time"
 
@@ -82,7 +83,7 @@ func (h *heartbeat) restarted() <-chan struct{} {
 }
 
 func (h *heartbeat) run(ctx context.Context, c *Client) {
-	missed, pause := false, beatEvery
+	missed, pause, said := false, beatEvery, ""
 	for sleep(ctx, pause) == nil {
 		call, cancel := context.WithTimeout(ctx, beatTimeout)
 		leader, err := c.api.Status().LeaderWithQueryOptions(query(call))
@@ -90,12 +91,34 @@ func (h *heartbeat) run(ctx context.Context, c *Client) {
 		if ctx.Err() != nil {
 			return
 		}
+		err = bare(err)
+		said = c.tell(said, leader, err)
 		h.beaten(err == nil && leader != "", err == nil && missed, err)
 		if pause = beatEvery; err != nil {
 			pause = beatAgain
 		}
 		missed = err != nil && unanswered(err)
 	}
+}
+
+// tell logs that an outage begins, changes or ends, and returns what is wrong; empty: nothing.
+func (c *Client) tell(before, leader string, err error) (now string) {
+	switch {
+	case err != nil:
+		now = "consul does not answer, keeping what is known"
+	case leader == "":
+		now = noLeader
+	}
+	switch {
+	case now == before:
+	case now == "":
+		c.log.Info("consul answers again", "connection", c.Name)
+	case err != nil:
+		c.log.Warn(now, "connection", c.Name, "error", err)
+	default:
+		c.log.Warn(now, "connection", c.Name)
+	}
+	return now
 }
 
 // beaten notes a beat. leave holds mu while it waits for the beat to end: TryLock keeps the two from waiting for each
@@ -110,6 +133,15 @@ func (h *heartbeat) beaten(leader, again bool, err error) {
 		close(h.restart)
 		h.restart = nil
 	}
+}
+
+// bare is an error of a call without the URL of the call: it names no agent, since the transport picks one.
+func bare(err error) error {
+	var call *url.Error
+	if errors.As(err, &call) {
+		return call.Err
+	}
+	return err
 }
 
 // unanswered says that no HTTP answer came, as opposed to one that says no.

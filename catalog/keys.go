@@ -30,7 +30,7 @@ func (c *Client) watchPairs(ctx context.Context, name string, read func(*api.Que
 	first := true
 	return follow(ctx, c, listing[Pair]{
 		name: "kv " + name, rule: c.rule("key_prefix", name, "read"), same: samePair,
-		read: read, alive: alive, spared: spared,
+		read: read, alive: alive, spared: spared, quick: true, // an empty folder is woken by every write to KV
 		changed: func(now map[string]Pair, ch offered) {
 			if first {
 				ch.set = slices.Sorted(maps.Keys(now))

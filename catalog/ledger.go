@@ -72,7 +72,7 @@ func (c *Client) PutQuarantine(ctx context.Context, ref gateway.FormRef, reason 
 	key := c.key(quarantineDir + QuarantineKey(ref))
 	_, _, err := c.api.KV().CAS(&api.KVPair{Key: key, Value: []byte(reason)}, (&api.WriteOptions{}).WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return fmt.Errorf("write %s: %w", key, bare(err))
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (c *Client) putKey(ctx context.Context, rel, value string) error {
 	defer cancel()
 	_, err := c.api.KV().Put(&api.KVPair{Key: c.key(rel), Value: []byte(value)}, (&api.WriteOptions{}).WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("write %s: %w", c.key(rel), err)
+		return fmt.Errorf("write %s: %w", c.key(rel), bare(err))
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (c *Client) deleteKey(ctx context.Context, rel string) error {
 	defer cancel()
 	_, err := c.api.KV().Delete(c.key(rel), (&api.WriteOptions{}).WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("delete %s: %w", c.key(rel), err)
+		return fmt.Errorf("delete %s: %w", c.key(rel), bare(err))
 	}
 	return nil
 }

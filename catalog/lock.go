@@ -20,7 +20,7 @@ var errLost = errors.New("the lock was lost")
 
 // underLock runs work whenever this replica holds PREFIX/lock, until ctx ends. The context of work ends when the lock
 // is lost; work has returned before the lock is sought again. Losing the lock stops writing, never serving.
-func (c *Client) underLock(ctx context.Context, holder string, failed func(error), work func(ctx context.Context, session string) error) error {
+func (c *Client) underLock(ctx context.Context, holder string, failed func(err error, again bool), work func(ctx context.Context, session string) error) error {
 	fails := 0
 	for ctx.Err() == nil {
 		held, err := c.lockOnce(ctx, holder, work)
@@ -28,7 +28,7 @@ func (c *Client) underLock(ctx context.Context, holder string, failed func(error
 			fails = 0
 		}
 		if err != nil && ctx.Err() == nil {
-			failed(err)
+			failed(err, fails > 0)
 			pause := time.Duration((0.5 + c.rand()/2) * float64(doubled(retryFirst, fails, retryLast)))
 			fails++
 			_ = sleep(ctx, pause) // the loop sees that ctx has ended
@@ -51,7 +51,7 @@ func (c *Client) lockOnce(ctx context.Context, holder string, work func(context.
 	got, _, err := c.api.KV().Acquire(&api.KVPair{Key: c.key(lockKey), Value: []byte(holder), Session: session}, (&api.WriteOptions{}).WithContext(call))
 	cancel()
 	if err != nil {
-		return false, fmt.Errorf("take lock %s: %w", c.key(lockKey), err)
+		return false, fmt.Errorf("take lock %s: %w", c.key(lockKey), bare(err))
 	}
 	if !got { // somebody was faster, or the lock delay of a dead holder runs
 		return false, sleep(ctx, time.Duration((0.5+c.rand()/2)*float64(lockDelay)))
@@ -98,7 +98,7 @@ func (c *Client) newSession(ctx context.Context) (string, error) {
 		Name: c.key(lockKey), TTL: sessionTTL.String(), LockDelay: lockDelay, Behavior: api.SessionBehaviorRelease,
 	}, (&api.WriteOptions{}).WithContext(ctx))
 	if err != nil {
-		return "", fmt.Errorf("create consul session: %w", err)
+		return "", fmt.Errorf("create consul session: %w", bare(err))
 	}
 	return id, nil
 }

@@ -168,7 +168,7 @@ func (s *Services) read(o *api.QueryOptions) (map[string]gateway.Endpoint, []str
 	o.Datacenter, o.Namespace, o.Partition = s.spec.Datacenter, s.spec.Namespace, s.spec.Partition
 	entries, meta, err := s.c.api.Health().ServiceMultipleTags(s.spec.Service, s.spec.Tags, false, o)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("list instances of service %s: %w", s.spec.Service, err)
+		return nil, nil, nil, fmt.Errorf("list instances of service %s: %w", s.spec.Service, bare(err))
 	}
 	var faults []string
 	rows := make(map[string]gateway.Endpoint, len(entries))

@@ -55,7 +55,7 @@ func (c *Client) transact(ctx context.Context, ops []*api.KVTxnOp) (api.TxnResul
 	}
 	ok, resp, _, err := c.api.Txn().Txn(all, query(ctx))
 	if err != nil {
-		return nil, fmt.Errorf("write %d keys below %s: %w", len(ops), c.Prefix, err)
+		return nil, fmt.Errorf("write %d keys below %s: %w", len(ops), c.Prefix, bare(err))
 	}
 	if ok {
 		return resp.Results, nil

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/http"
 	"time"
 
 	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/go-hclog"
 )
 
 // listing is one remote list that is watched, row by row.
@@ -197,9 +199,18 @@ func (w *watcher[V]) failed(ctx context.Context, err error) time.Duration {
 		s.Detail = advice(err, w.l.rule)
 	})
 	if w.rules.fails == 0 {
-		w.c.log.Warn("consul watch failed, keeping what is known", "source", w.l.name, "error", err)
+		w.c.log.Log(w.level(err), "consul watch failed, keeping what is known", "source", w.l.name, "error", err)
 	}
 	return w.rules.failed(w.c.rand())
+}
+
+// level is that of an error of this watch alone. What all watches meet at once the heartbeat tells, once.
+func (w *watcher[V]) level(err error) hclog.Level {
+	var status api.StatusError
+	if errors.As(err, &status) && status.Code < 500 && status.Code != http.StatusTooManyRequests {
+		return hclog.Warn
+	}
+	return hclog.Debug
 }
 
 // note records an answer.
@@ -210,9 +221,9 @@ func (w *watcher[V]) note(meta *api.QueryMeta, t trust) {
 	if w.l.faults != nil {
 		faults = w.l.faults()
 	}
-	recovered := false
+	var recovered error
 	w.status.update(func(s *Status) {
-		recovered = s.Err != nil
+		recovered = s.Err
 		s.LastContact, s.Err, s.Index, s.Rows = time.Now(), nil, meta.LastIndex, len(w.guard.known)
 		s.Held, s.HeldUntil, s.Detail, s.Faults = held, at, "", faults
 		switch {
@@ -231,8 +242,8 @@ func (w *watcher[V]) note(meta *api.QueryMeta, t trust) {
 			s.State = StateOK
 		}
 	})
-	if recovered {
-		w.c.log.Info("consul watch recovered", "source", w.l.name, "index", meta.LastIndex)
+	if recovered != nil {
+		w.c.log.Log(min(w.level(recovered), hclog.Info), "consul watch recovered", "source", w.l.name, "index", meta.LastIndex)
 	}
 }
 

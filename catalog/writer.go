@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/time/rate"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -97,9 +98,13 @@ func (w *Writer) note(f func(*WriterStatus)) {
 
 // Run seeks the lock and writes while it has it, until ctx ends; it returns ctx's error.
 func (w *Writer) Run(ctx context.Context) error {
-	return w.c.underLock(ctx, w.holder, func(err error) {
+	return w.c.underLock(ctx, w.holder, func(err error, again bool) {
 		w.note(func(s *WriterStatus) { s.Err = err })
-		w.c.log.Warn("writing to consul failed, will try again", "error", err)
+		level := hclog.Warn
+		if again || unanswered(err) && !errors.Is(err, errLost) { // the heartbeat tells of an outage, once
+			level = hclog.Debug
+		}
+		w.c.log.Log(level, "writing to consul failed, will try again", "error", err)
 	}, func(ctx context.Context, session string) error {
 		w.note(func(s *WriterStatus) { s.Leader = true })
 		defer w.note(func(s *WriterStatus) { s.Leader = false })

@@ -215,7 +215,7 @@ func (l *Loop) restore() {
 	}
 	in.Endpoints = seed
 	l.gate.onDisk = len(in.Documents) > 0
-	l.log.Info("last good state is in force until the sources answer", "saved", s.Saved, "documents", len(in.Documents))
+	l.log.Info("last good state is in force until the sources answer", "saved", s.Saved.Format(time.RFC3339), "documents", len(in.Documents))
 	l.apply(in, timeNone)
 	l.openGate()
 }
