@@ -12,6 +12,9 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
+// ErrNoGateway is the answer to a question about requests where no gateway is in force.
+var ErrNoGateway = errors.New("no gateway is in force: a document with a gateway block says where requests come in")
+
 // Explain says what becomes of a request in a world, on every listener that may take it. An error is a request that
 // makes no sense.
 func Explain(w *gateway.World, req ExplainRequest) (Explanation, error) {
@@ -24,6 +27,9 @@ func Explain(w *gateway.World, req ExplainRequest) (Explanation, error) {
 	out := Explanation{Method: r.Method, Host: r.Host, Path: path, Listeners: []Decision{}}
 	for _, k := range listenersFor(w, req, port) {
 		out.Listeners = append(out.Listeners, decide(w, k, *r, action))
+	}
+	if len(w.Gateways()) == 0 {
+		return out, ErrNoGateway
 	}
 	if len(out.Listeners) == 0 {
 		return out, errors.New("no gateway in force has such a listener")

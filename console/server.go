@@ -220,6 +220,9 @@ func post[Q, A any](mux *http.ServeMux, path string, limit int64, answer func(co
 			if bad := (*unavailable)(nil); errors.As(err, &bad) {
 				status = http.StatusBadGateway
 			}
+			if errors.Is(err, ErrNoGateway) {
+				status = http.StatusNotFound
+			}
 			fail(w, status, err)
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -18,7 +19,7 @@ func (s *Server) status() Status {
 	out := Status{
 		Version: s.cfg.Version, Time: s.now(), Origin: s.cfg.Origin, Gate: s.cfg.Facts.Gate(), Frozen: frozen, Reason: reason,
 		Blocks: map[string]int{}, Documents: documentsOf(w), Problems: []Block{}, BadValues: badValuesOf(w),
-		Nodes: summaryOf(s.cfg.Facts.Nodes()),
+		Nodes: summaryOf(w, s.cfg.Facts.Nodes()),
 	}
 	out.Gate.Waiting = orEmpty(out.Gate.Waiting)
 	list := s.sources(w)
@@ -29,7 +30,27 @@ func (s *Server) status() Status {
 			out.Problems = append(out.Problems, blockOf(b))
 		}
 	}
+	for i := range out.Documents {
+		quote(w, out.Documents[i].Diagnostics)
+	}
+	for i := range out.BadValues {
+		quote(w, out.BadValues[i].Diagnostics)
+	}
 	return out
+}
+
+// quote adds the lines that no block has, from the documents as they are now.
+func quote(w *gateway.World, list []Diagnostic) {
+	docs := w.Documents()
+	for i, d := range list {
+		if d.Range == nil || d.Snippet != "" || docs[d.Range.Document] == nil {
+			continue
+		}
+		lines := strings.Split(docs[d.Range.Document].Text, "\n")
+		if n := d.Range.Start.Line - 1; n >= 0 && n < len(lines) {
+			list[i].Snippet = lines[n]
+		}
+	}
 }
 
 func documentsOf(w *gateway.World) []Document {
@@ -76,8 +97,12 @@ func badValuesOf(w *gateway.World) []BadValue {
 	return out
 }
 
-func summaryOf(nodes []Node) []NodeSummary {
+// summaryOf counts the Envoys of each gateway, of those in force that have none too.
+func summaryOf(w *gateway.World, nodes []Node) []NodeSummary {
 	byGateway := map[string]*NodeSummary{}
+	for _, g := range w.Gateways() {
+		byGateway[g.Name] = &NodeSummary{Gateway: g.Name}
+	}
 	for _, n := range nodes {
 		s := byGateway[n.Gateway]
 		if s == nil {

@@ -230,19 +230,24 @@ func (a *app) await(ctx context.Context, cl *client, kv *catalog.Client, changes
 		}
 	}
 	var rejected []console.Diagnostic
+	var waiting []string
 	for {
 		var status console.Status
-		if err := cl.get(ctx, "/v1/status", &status); err != nil {
+		switch err := cl.get(ctx, "/v1/status", &status); {
+		case err != nil && ctx.Err() == nil:
 			return err
+		case err == nil && status.Frozen:
+			return fmt.Errorf("changes are frozen%s: what was written waits until sluice unfreeze", because(status.Reason))
+		case err == nil:
+			rejected, waiting = settled(open, status)
 		}
-		var waiting []string
-		if rejected, waiting = settled(open, status); len(waiting) == 0 {
+		if len(waiting) == 0 && ctx.Err() == nil {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			names := strings.Join(waiting, ", ")
-			return fmt.Errorf("wait for the Envoys: %s after %s; they go on by themselves, see sluice status: %w", names, wait, ctx.Err())
+			return fmt.Errorf("wait for the Envoys: after %s not all have acknowledged %s; they go on by themselves, see sluice status and sluice nodes",
+				wait, strings.Join(waiting, ", "))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
@@ -255,6 +260,14 @@ func (a *app) await(ctx context.Context, cl *client, kv *catalog.Client, changes
 	}
 	fmt.Fprintln(a.out, a.paint(green, "Applied.")+" Every Envoy has acknowledged it.")
 	return nil
+}
+
+// because is a reason in brackets, where one was given.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " (" + reason + ")"
 }
 
 // confirmTime is how long the loss of a whole folder is doubted, with some room.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,7 +40,9 @@ func (d *devRun) ready(name string) {
 	if api != "http://"+defaultAddress {
 		prefix = "SLUICE_ADDR=" + api + " "
 	}
-	fmt.Fprintf(out, "  %ssluice routes\n  %ssluice status\n", prefix, prefix)
+	for _, command := range []string{"routes", "status"} {
+		fmt.Fprintf(out, "  %s%s %s\n", prefix, d.app.self, command)
+	}
 	if d.consul != nil {
 		fmt.Fprintf(out, "  CONSUL_HTTP_ADDR=%s consul kv put sluice/routes/NAME.hcl @NAME.hcl\n", d.consul.url)
 	} else {
@@ -51,7 +54,9 @@ func (d *devRun) ready(name string) {
 // curls are a few requests that routes of the gateway take.
 func curls(w *gateway.World, g *gateway.Gateway) (out []string) {
 	seen := map[string]bool{}
-	for _, r := range console.Routes(w, console.RouteFilter{Gateway: g.Name}) {
+	routes := console.Routes(w, console.RouteFilter{Gateway: g.Name})
+	slices.SortStableFunc(routes, func(a, b console.Route) int { return cmp.Compare(effort(a), effort(b)) })
+	for _, r := range routes {
 		if seen[r.Name] || r.Variant != "" || len(out) == 3 || r.Match.Kind == "regex" || len(r.Match.Headers)+len(r.Match.Query) > 0 {
 			continue
 		}
@@ -72,6 +77,17 @@ func curls(w *gateway.World, g *gateway.Gateway) (out []string) {
 		out = append(out, fmt.Sprintf("%s http://127.0.0.1:%d%s", cmd, port, samplePath(r.Match)))
 	}
 	return out
+}
+
+// effort says how likely a request without a body is to please whoever answers.
+func effort(r console.Route) int {
+	switch {
+	case len(r.Match.Methods) > 0 && !slices.Contains(r.Match.Methods, "GET"):
+		return 2
+	case r.Match.Kind == "prefix":
+		return 1
+	}
+	return 0
 }
 
 // samplePath is a path that a match takes.
@@ -129,10 +145,7 @@ func (d *devRun) printChange(before, now *gateway.World, said map[string]bool) {
 	current := map[string]bool{}
 	var fresh hclv2.Diagnostics
 	for _, x := range diags {
-		key := x.Summary + "\x00" + x.Detail
-		if x.Subject != nil {
-			key += "\x00" + x.Subject.String()
-		}
+		key := diagnosticKey(x)
 		if current[key] = true; !said[key] {
 			fresh = append(fresh, x)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
@@ -21,6 +22,10 @@ func (a *app) diagnose(diags hclv2.Diagnostics, texts map[string][]byte) {
 // diagnoseRemote prints diagnostics that a server sent. texts, which may be nil, are documents that are at hand; of
 // others the server's snippet is shown.
 func (a *app) diagnoseRemote(list []console.Diagnostic, texts map[string][]byte) {
+	a.showDiagnostics(a.errs, list, texts)
+}
+
+func (a *app) showDiagnostics(to io.Writer, list []console.Diagnostic, texts map[string][]byte) {
 	for _, r := range list {
 		d := &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: r.Summary, Detail: r.Detail}
 		if r.Severity == "warning" {
@@ -34,7 +39,7 @@ func (a *app) diagnoseRemote(list []console.Diagnostic, texts map[string][]byte)
 				sources = map[string][]byte{r.Range.Document: []byte(line)}
 			}
 		}
-		a.diagnose(hclv2.Diagnostics{d}, sources)
+		_ = hcl.WriteDiagnostics(to, hclv2.Diagnostics{d}, sources, diagnosticWidth, a.colours())
 	}
 }
 

@@ -39,11 +39,28 @@ func (a *app) drainCommand() *cobra.Command {
 					return kv.ClearDrain(ctx, addr)
 				}
 				return kv.SetDrain(ctx, addr, "drained by "+holder())
-			}, done)
+			}, done+a.unlessKnown(c.Context(), o.clientFlags, addr))
 		},
 	})
 	c.Flags().BoolVar(&undo, "undo", false, "put it back")
 	return c
+}
+
+// unlessKnown is a remark on an address that no upstream has: it may be mistyped.
+func (a *app) unlessKnown(ctx context.Context, f clientFlags, address string) string {
+	cl, err := a.client(f)
+	var list []console.Upstream
+	if err != nil || cl.get(ctx, "/v1/upstreams", &list) != nil {
+		return "" // the command itself says why
+	}
+	for _, u := range list {
+		for _, e := range u.Endpoints {
+			if e.Address == address {
+				return ""
+			}
+		}
+	}
+	return "; no upstream has that address now"
 }
 
 // operation has the flags of what an operator changes on all replicas.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -84,7 +85,9 @@ func (a *app) askExplanation(c *cobra.Command, req console.ExplainRequest, f exp
 		return out, err
 	}
 	ws := workspaceOf(files, gateway.New(rules(t)), schema(), os.LookupEnv)
-	if out, err = console.Explain(ws.world, req); err != nil {
+	if out, err = console.Explain(ws.world, req); errors.Is(err, console.ErrNoGateway) {
+		return out, &exit{codeDocuments, err}
+	} else if err != nil {
 		return out, usage("%w", err)
 	}
 	return out, nil

@@ -29,6 +29,12 @@ var _ console.Facts = (*facts)(nil)
 func (f *facts) setFrozen(frozen bool, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	switch {
+	case frozen && !f.frozen:
+		f.plane.cfg.log.Info("changes are frozen", "reason", reason)
+	case !frozen && f.frozen:
+		f.plane.cfg.log.Info("changes are accepted again")
+	}
 	f.frozen, f.reason = frozen, reason
 }
 
@@ -126,6 +132,12 @@ func (f *facts) Watches() []console.Watch {
 			j.Contact, j.Age = console.Contact(s.LastContact, now)
 			if s.Err != nil {
 				j.Error = s.Err.Error()
+			}
+			if n := len(out); n > 0 && out[n-1].Connection == j.Connection && out[n-1].Name == j.Name {
+				if j.Age > out[n-1].Age { // documents and values both watch the hold
+					out[n-1] = j
+				}
+				continue
 			}
 			out = append(out, j)
 		}

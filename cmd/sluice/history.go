@@ -86,6 +86,6 @@ func (a *app) showHistory(name string, versions []catalog.Version, show uint64, 
 		}
 		rows = append(rows, []string{fmt.Sprint(v.N), fmt.Sprint(bytes.Count(v.Text, []byte{'\n'})), change})
 	}
-	a.table(rows)
+	a.table(rows, "")
 	return nil
 }

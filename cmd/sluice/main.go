@@ -8,6 +8,8 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 )
 
 // version is set when sluice is built for a release.
@@ -19,7 +21,10 @@ func main() {
 
 // execute runs one command line and returns its exit code.
 func execute(args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{in: in, out: out, errs: errs, env: os.Getenv}
+	a := &app{in: in, out: out, errs: errs, env: os.Getenv, self: "sluice"}
+	if strings.ContainsRune(os.Args[0], filepath.Separator) {
+		a.self = os.Args[0]
+	}
 	root := a.command()
 	root.SetArgs(longFlags(args))
 	root.SetIn(in)

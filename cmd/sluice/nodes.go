@@ -31,5 +31,5 @@ func (a *app) showNodes(list []console.Node) {
 		}
 		rows = append(rows, []string{n.ID, n.Gateway, n.Version, n.Address, ago(time.Since(n.Since).Seconds()), state})
 	}
-	a.table(rows)
+	a.table(rows, "No Envoy is connected.")
 }

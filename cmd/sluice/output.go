@@ -15,8 +15,12 @@ func (a *app) printJSON(v any) error {
 	return enc.Encode(v)
 }
 
-// table prints rows in columns, the first one as their names.
-func (a *app) table(rows [][]string) {
+// table prints rows in columns, the first one as their names. Without others it says that there are none.
+func (a *app) table(rows [][]string, none string) {
+	if len(rows) == 1 {
+		fmt.Fprintln(a.out, none)
+		return
+	}
 	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
 	for _, row := range rows {
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t "))

@@ -19,6 +19,7 @@ type app struct {
 	out, errs io.Writer
 	env       func(string) string
 	noColor   bool
+	self      string // as it was called, for examples that can be copied
 }
 
 // The exit codes of every command; docs/cli.md says where a command has more.
@@ -94,7 +95,10 @@ func finish(c *cobra.Command) {
 	if args := c.Args; args != nil {
 		c.Args = func(c *cobra.Command, list []string) error {
 			if err := args(c, list); err != nil {
-				return &exit{codeUsage, err}
+				if !c.HasParent() {
+					return &exit{codeUsage, err} // an unknown command
+				}
+				return usage("write it as: sluice %s", useOf(c))
 			}
 			return nil
 		}
@@ -111,6 +115,15 @@ func finish(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		finish(sub)
 	}
+}
+
+// useOf is how a command is written, without "sluice".
+func useOf(c *cobra.Command) string {
+	use := c.Use
+	for p := c.Parent(); p != nil && p.HasParent(); p = p.Parent() {
+		use = p.Name() + " " + use
+	}
+	return use
 }
 
 // report prints an error and returns its exit code.

@@ -42,5 +42,5 @@ func (a *app) showRoutes(list []console.Route) {
 			r.Gateway + "." + r.Listener, r.Host, r.Match.Text, name, r.Lead(), fmt.Sprintf("%s:%d", r.Range.Document, r.Range.Start.Line),
 		})
 	}
-	a.table(rows)
+	a.table(rows, "No such route is in force.")
 }

@@ -82,6 +82,7 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 	var g run.Group
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
 	p.add(&g)
+	actor(&g, p.logProblems)
 	actor(&g, func(ctx context.Context) error { return p.tellSystemd(ctx) })
 	actor(&g, func(ctx context.Context) error { return a.reload(ctx, p, paths, cfg) })
 	err = g.Run()

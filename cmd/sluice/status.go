@@ -20,8 +20,10 @@ func (a *app) showStatus(s console.Status) {
 	switch {
 	case !s.Gate.Open:
 		fmt.Fprintf(a.out, "%s waiting for %s\n", a.paint(yellow, "starting:"), strings.Join(s.Gate.Waiting, ", "))
-	case s.Frozen:
+	case s.Frozen && s.Reason != "":
 		fmt.Fprintf(a.out, "%s %s\n", a.paint(yellow, "serving, frozen:"), s.Reason)
+	case s.Frozen:
+		fmt.Fprintln(a.out, a.paint(yellow, "serving, frozen"))
 	default:
 		fmt.Fprintln(a.out, a.paint(green, "serving"))
 	}
@@ -37,24 +39,24 @@ func (a *app) showStatus(s console.Status) {
 		}
 		rows = append(rows, []string{d.Name, countsOf(d.Blocks), problems})
 	}
-	a.table(rows)
+	a.table(rows, "No document is there.")
 	if len(s.Nodes) > 0 {
 		rows = [][]string{{"\nGATEWAY", "ENVOYS", "BEHIND", "REFUSING"}}
 		for _, n := range s.Nodes {
 			rows = append(rows, []string{n.Gateway, fmt.Sprint(n.Connected), fmt.Sprint(n.Behind), fmt.Sprint(n.Refusing)})
 		}
-		a.table(rows)
+		a.table(rows, "")
 	}
 	a.showSources(s.Sources, s.Watches)
 	for _, d := range s.Documents {
 		if len(d.Diagnostics) > 0 {
 			fmt.Fprintln(a.out)
-			a.diagnoseRemote(d.Diagnostics, nil)
+			a.showDiagnostics(a.out, d.Diagnostics, nil)
 		}
 	}
 	for _, v := range s.BadValues {
 		fmt.Fprintf(a.out, "\nvalue %s is not in force: its last accepted one stays\n", v.Key)
-		a.diagnoseRemote(v.Diagnostics, nil)
+		a.showDiagnostics(a.out, v.Diagnostics, nil)
 	}
 	for _, b := range s.Problems {
 		if b.State == "retired" {
@@ -76,7 +78,7 @@ func (a *app) showSources(sources []console.Source, watches []console.Watch) {
 			}
 			rows = append(rows, []string{shortSource(s.Kind + ":" + s.Query), state, fmt.Sprint(s.Endpoints), ago(s.Age), strings.Join(s.Upstreams, ", ")})
 		}
-		a.table(rows)
+		a.table(rows, "")
 	}
 	if len(watches) > 0 {
 		rows := [][]string{{"\nWATCH", "STATE", "ROWS", "ANSWERED"}}
@@ -89,7 +91,7 @@ func (a *app) showSources(sources []console.Source, watches []console.Watch) {
 			}
 			rows = append(rows, []string{strings.TrimSpace(w.Connection + " " + w.Name), state, fmt.Sprint(w.Rows), ago(w.Age)})
 		}
-		a.table(rows)
+		a.table(rows, "")
 	}
 }
 

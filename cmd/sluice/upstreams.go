@@ -35,7 +35,7 @@ func (a *app) showUpstreams(list []console.Upstream) {
 			rows = append(rows, []string{name, e.Address, e.Health, fmt.Sprint(e.Weight), fmt.Sprint(e.Priority), where, shortSource(e.Source), ago(e.Age)})
 		}
 	}
-	a.table(rows)
+	a.table(rows, "No such upstream is in force.")
 }
 
 func shortSources(keys []string) string {
