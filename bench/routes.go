@@ -110,7 +110,7 @@ func (s *stage) prober(port int) *prober {
 }
 
 func (s *stage) awaitStatus(p *prober, req []byte, want int) {
-	testenv.Eventually(s, time.Minute, func() error {
+	testenv.Eventually(s, 3*time.Minute, func() error {
 		status, err := p.get(req)
 		if err == nil && status != want {
 			err = fmt.Errorf("%s answers with %d", p.addr, status)

@@ -105,11 +105,11 @@ func below(folder string, docs map[string]string) map[string]string {
 	return out
 }
 
-// edge starts an Envoy that joins sluice as the gateway "edge".
+// edge starts an Envoy that joins sluice as the gateway "edge". It returns before the gateway serves.
 func (s *stage) edge(xds string) *testenv.Envoy {
 	text, err := bootstrap.JSON(bootstrap.Options{NodeID: "bench-" + xds, Gateway: "edge", ControlPlanes: []string{"127.0.0.1:" + xds}})
 	s.must(err)
-	return testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: text})
+	return testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: text, NoWait: true})
 }
 
 // quiet waits until sluice has written everything that it writes after a change in size: statuses, ledger, history.
