@@ -257,3 +257,25 @@ func TestEnvoyRefusesSeveralClustersAmongGood(t *testing.T) {
 	})
 	awaitBody(t, port, "a.test", "one")
 }
+
+// A listener without hosts opens its port, at Envoy's start and later, and serves the first host that comes.
+func TestEnvoyOpensPortsWithoutHosts(t *testing.T) {
+	p := newPlane(t, 0, server.Options{})
+	p.set(envoyListener(t, "edge.first"), envoyTable(t, "edge.first"))
+	e := startEnvoy(t, "e1", p.port)
+	awaitStatus := func(listener string) int {
+		port := e.port(listener)
+		eventually(t, "404 of "+listener, func() bool {
+			status, _ := ask(port, "a.test")
+			return status == http.StatusNotFound
+		})
+		return port
+	}
+	first := awaitStatus("edge.first")
+	p.set(envoyListener(t, "edge.second"), envoyTable(t, "edge.second"))
+	second := awaitStatus("edge.second")
+	p.set(world(t, backend(t, "one"))...)
+	p.set(envoyHost(t, "edge.first", "a.test", "pets"), envoyHost(t, "edge.second", "a.test", "pets"))
+	awaitBody(t, first, "a.test", "one")
+	awaitBody(t, second, "a.test", "one")
+}

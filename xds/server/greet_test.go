@@ -58,3 +58,25 @@ func TestAnExtensionThatAnEnvoyLacksIsAStatus(t *testing.T) {
 		}
 	})
 }
+
+// A table without hosts is told to be one, once for each time that the client asks for it; a table with hosts is not.
+func TestATableWithoutHostsIsTold(t *testing.T) {
+	bubble(t, server.Options{RemovalGrace: -1}, func(t *testing.T, r *rig) {
+		r.set(table(t, "edge.web"), table(t, "edge.admin"), host(t, "edge.web/a", 0, nil))
+		c := r.connect("e", "edge")
+		c.subscribe(rds, "edge.web")
+		c.subscribe(vhds)
+		synctest.Wait()
+		same(t, "of a table with hosts", c.sentNames(vhds), [][]string{{"edge.web/a"}})
+		c.subscribe(rds, "edge.admin")
+		synctest.Wait()
+		same(t, "of one without", c.lastOf(vhds).GetRemovedResources(), []string{"edge.admin/"})
+		n := len(c.sentNames(vhds))
+		r.set(cluster(t, "pets", 0, ""))
+		synctest.Wait()
+		same(t, "afterwards", len(c.sentNames(vhds)), n)
+		r.set(host(t, "edge.admin/a", 0, nil))
+		synctest.Wait()
+		c.awaitHave(vhds, "edge.admin/a", "edge.web/a")
+	})
+}

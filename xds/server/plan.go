@@ -29,6 +29,7 @@ func (st *stream) flush() {
 	for _, t := range st.order {
 		p.upserts(t)
 	}
+	p.tables()
 	p.lose()
 	v.Close()
 	st.report(p.late)
@@ -52,7 +53,7 @@ func (st *stream) flush() {
 // settled says that a flush would find nothing to do: an ACK ends most changes.
 func (st *stream) settled() bool {
 	for _, t := range st.order {
-		if t.compare || t.greet || len(t.asked) > 0 || len(t.pending) > 0 || len(t.removals) > 0 || t.cursor != st.srv.store.Generation() {
+		if t.compare || t.greet || len(t.asked) > 0 || len(t.pending) > 0 || len(t.removals) > 0 || len(t.untold) > 0 || t.cursor != st.srv.store.Generation() {
 			return false
 		}
 	}
@@ -63,6 +64,7 @@ func (st *stream) settled() bool {
 type batch struct {
 	t     *typeState
 	items []*item
+	empty []string // tables without hosts
 }
 
 // planner is one look at the store.
@@ -206,7 +208,7 @@ func (p *planner) upserts(t *typeState) {
 			if room--; room < 0 {
 				return
 			}
-			p.batches = append(p.batches, batch{t, items})
+			p.batches = append(p.batches, batch{t: t, items: items})
 		}
 	}
 }
@@ -222,7 +224,7 @@ func (p *planner) greet(t *typeState, planned int) {
 			return
 		}
 	}
-	p.batches = append(p.batches, batch{t, nil})
+	p.batches = append(p.batches, batch{t: t})
 }
 
 // cut makes responses of items: one each, or as many as fit.

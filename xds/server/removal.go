@@ -29,7 +29,7 @@ func (p *planner) lose() {
 			}
 		}
 		if len(items) > 0 {
-			p.batches = append(p.batches, batch{t, items})
+			p.batches = append(p.batches, batch{t: t, items: items})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package server
 import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
+	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 )
 
 // send hands one response to the stream's goroutine, if there is room, and books it. It never waits.
@@ -16,6 +17,9 @@ func (st *stream) send(b batch) bool {
 		}
 		r.Resources = append(r.Resources, i.resource.Wire(i.name))
 	}
+	for _, table := range b.empty {
+		r.RemovedResources = append(r.RemovedResources, table+"/") // no host has this name
+	}
 	select {
 	case st.out <- &cache.DeltaPassthroughResponse{
 		DeltaRequest:           t.request,
@@ -28,6 +32,9 @@ func (st *stream) send(b batch) bool {
 	s := &sent{response: r, items: b.items}
 	t.inFlight = append(t.inFlight, s)
 	t.greet = false
+	for _, table := range b.empty {
+		delete(st.types[resourcev3.RouteType].untold, table)
+	}
 	t.counts.Sent++
 	t.metrics.sent.Inc()
 	for _, i := range b.items {

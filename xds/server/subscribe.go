@@ -28,6 +28,7 @@ type typeState struct {
 	greet   bool            // an answer is owed even if there is nothing to say: Envoy starts no further without one
 	asked   []string        // since the last look
 	aliases map[string]bool // of EDS: the names that the store was told of
+	untold  map[string]bool // of RDS: the tables of whose hosts the client has not been told since it asked for them
 
 	have     map[string]*store.Resource // what the client acknowledged, or brought along
 	flying   map[string]*item           // the latest unanswered send of a name
@@ -89,6 +90,9 @@ func (st *stream) subscribe(req *cache.DeltaRequest, sub cache.Subscription) []V
 			t.aliases[name] = true
 			st.srv.store.Ask(name)
 		}
+		if t.untold != nil {
+			t.untold[name] = true
+		}
 		if !first {
 			st.forget(t, name) // a client that asks again may have dropped it
 		}
@@ -99,6 +103,7 @@ func (st *stream) subscribe(req *cache.DeltaRequest, sub cache.Subscription) []V
 			delete(t.aliases, name)
 			st.srv.store.Unask(name)
 		}
+		delete(t.untold, name)
 		st.forget(t, name)
 		if sub.IsWildcard() {
 			t.asked = append(t.asked, name) // it must be told again whether the name exists
@@ -118,6 +123,9 @@ func (st *stream) open(req *cache.DeltaRequest) (*typeState, []Versioned) {
 	}
 	if typeURL == resourcev3.EndpointType {
 		t.aliases = map[string]bool{}
+	}
+	if typeURL == resourcev3.RouteType {
+		t.untold = map[string]bool{}
 	}
 	t.greet = len(req.GetInitialResourceVersions()) == 0 &&
 		(typeURL == resourcev3.ClusterType || typeURL == resourcev3.ListenerType)
