@@ -1,6 +1,7 @@
 package featuretest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/envoy"
 	"github.com/sluice-gateway/sluice/feature/headers"
 	"github.com/sluice-gateway/sluice/internal/testenv"
 	"github.com/sluice-gateway/sluice/xds/bootstrap"
@@ -42,6 +44,9 @@ route "r%d" {
 }
 `, i, i, i)
 	}
+	for name, host := range map[string]string{"any": "*", "wild": "*.wild.test"} {
+		docs += fmt.Sprintf("route %q {\n  hosts = [%q]\n  match { path = \"/who\" }\n  respond { body = %q }\n}\n", name, host, name)
+	}
 	e := serveADS(t, "edge", server.Options{}, nil, Translate(t, []translate.Kind{headers.Kind()}, Documents{"a.hcl": docs}).Must(t).Resources)
 	for _, host := range []string{"shop.test", "shop.test:8080", "SHOP.test."} {
 		if a, want := e.Do(t, "GET", host, "/r77/a/b?c"), "/a/b r77"; a.Status != 200 || !strings.HasSuffix(a.Body, want) {
@@ -51,6 +56,11 @@ route "r%d" {
 	for _, miss := range [][2]string{{"other.test", "/r7/x"}, {"shop.test", "/none"}} {
 		if a := e.Do(t, "GET", miss[0], miss[1]); a.Status != http.StatusNotFound {
 			t.Errorf("%s%s is answered with %d", miss[0], miss[1], a.Status)
+		}
+	}
+	for host, want := range map[string]string{"a.wild.test": "wild", "wild.test": "any", "other.test": "any", "192.0.2.1:80": "any"} {
+		if a := e.Do(t, "GET", host, "/who"); a.Body != want {
+			t.Errorf("host %s is answered with %d %q, want %q", host, a.Status, a.Body, want)
 		}
 	}
 	for _, kind := range []string{"listener_manager.lds", "cluster_manager.cds", "http.edge_http.rds.edge_http"} {
@@ -99,8 +109,56 @@ route "shop" {
 	}
 }
 
-// serveADS starts a control plane with the resources, and an Envoy of the gateway.
-func serveADS(t *testing.T, gateway string, o server.Options, files *bootstrap.TLS, resources []*translate.Resource) *Edge {
+// TestReadinessPort asks the port that load balancers and scrapers see, of an Envoy with its admin on a Unix socket: it
+// says that Envoy is ready and how it does, and nothing else of the admin can be reached.
+func TestReadinessPort(t *testing.T) {
+	docs := fmt.Sprintf("gateway \"edge\" {\n  listener \"http\" {\n    port = %d\n  }\n}\n", testenv.FreePort(t))
+	plane := controlPlane(t, "edge", server.Options{}, Translate(t, nil, Documents{"a.hcl": docs}).Must(t).Resources)
+	at := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
+	text, err := bootstrap.JSON(bootstrap.Options{
+		NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{plane}, Ready: at,
+		Admin: "unix:" + filepath.Join(t.TempDir(), "admin.sock"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	ready := make(chan struct{})
+	go func() {
+		ended <- envoy.Run(ctx, envoy.Options{
+			Path: testenv.EnvoyPath(t), BootstrapJSON: text, Concurrency: 1, Ready: func() { close(ready) },
+		})
+	}()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-ready:
+	case <-time.After(20 * time.Second):
+		t.Fatal("envoy is not ready")
+	}
+	c := client(t)
+	for path, want := range map[string]int{
+		"/ready": 200, "/stats/prometheus?usedonly": 200, "/": 404, "/stats": 404, "/config_dump": 404,
+		"/ready/../quitquitquit": 404, "/stats/prometheus%2F..%2Fconfig_dump": 400,
+	} {
+		resp, err := c.Get("http://" + at + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s is answered with %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
+
+// controlPlane serves the resources to the Envoys of a gateway until the end of the test, and returns its address.
+func controlPlane(t *testing.T, gateway string, o server.Options, resources []*translate.Resource) string {
 	t.Helper()
 	st := store.New()
 	var tx store.Change
@@ -139,9 +197,16 @@ func serveADS(t *testing.T, gateway string, o server.Options, files *bootstrap.T
 		<-done
 	})
 	srv.Open()
+	return l.Addr().String()
+}
+
+// serveADS starts a control plane with the resources, and an Envoy of the gateway.
+func serveADS(t *testing.T, gateway string, o server.Options, files *bootstrap.TLS, resources []*translate.Resource) *Edge {
+	t.Helper()
+	plane := controlPlane(t, gateway, o, resources)
 	ready := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	text, err := bootstrap.JSON(bootstrap.Options{
-		NodeID: gateway + "-1", Gateway: gateway, ControlPlanes: []string{l.Addr().String()}, Ready: ready, TLS: files,
+		NodeID: gateway + "-1", Gateway: gateway, ControlPlanes: []string{plane}, Ready: ready, TLS: files,
 	})
 	if err != nil {
 		t.Fatal(err)

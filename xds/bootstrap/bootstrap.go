@@ -37,7 +37,7 @@ type Options struct {
 	ControlPlanes []string
 	TLS           *TLS // nil: in the clear, for loopback
 
-	Admin string // host:port, or unix:PATH; default DefaultAdmin
+	Admin string // host:port of loopback, or unix:PATH, since whoever reaches it can stop Envoy; default DefaultAdmin
 	Ready string // host:port of /ready and /stats/prometheus, which overload does not close; empty: none
 
 	MaxHeap        uint64 // bytes; near it Envoy sheds load; default DefaultMaxHeap
@@ -65,7 +65,7 @@ func Build(o Options) (*bootstrapv3.Bootstrap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap: %w", err)
 	}
-	admin, err := address(o.Admin)
+	admin, err := adminAddress(o.Admin)
 	if err != nil {
 		return nil, fmt.Errorf("bootstrap: admin: %w", err)
 	}

@@ -105,6 +105,20 @@ func writeSecrets(t *testing.T, tls *TLS) {
 
 func TestErrorsNameTheOption(t *testing.T) {
 	good := Options{NodeID: "n", Gateway: "edge", ControlPlanes: []string{"127.0.0.1:1"}}
+	for _, open := range []string{"0.0.0.0:9901", "[::]:9901", "10.0.0.1:9901", "edge.example.com:9901"} {
+		o := good
+		o.Admin = open
+		if _, err := JSON(o); err == nil || !strings.Contains(err.Error(), "loopback") {
+			t.Errorf("an admin on %s gives %v", open, err)
+		}
+	}
+	for _, near := range []string{"127.0.0.2:0", "[::1]:9901", "unix:/run/admin.sock"} {
+		o := good
+		o.Admin = near
+		if _, err := JSON(o); err != nil {
+			t.Errorf("an admin on %s: %v", near, err)
+		}
+	}
 	for want, change := range map[string]func(*Options){
 		"node id":          func(o *Options) { o.NodeID = "" },
 		"no control plane": func(o *Options) { o.ControlPlanes = nil },

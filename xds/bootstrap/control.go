@@ -161,3 +161,17 @@ func isIP(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
 }
+
+// adminAddress refuses what others than this machine could reach.
+func adminAddress(s string) (*corev3.Address, error) {
+	a, err := address(s)
+	if err != nil {
+		return nil, err
+	}
+	if at := a.GetSocketAddress(); at != nil {
+		if ip, err := netip.ParseAddr(at.Address); err != nil || !ip.IsLoopback() {
+			return nil, fmt.Errorf("address %q is not on loopback: use 127.0.0.1:PORT or unix:PATH", s)
+		}
+	}
+	return a, nil
+}

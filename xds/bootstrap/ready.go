@@ -23,7 +23,7 @@ const (
 )
 
 // readyListener answers /ready, with 503 once Envoy drains, and hands /stats/prometheus to the admin. Nothing else of
-// the admin can be reached through it.
+// the admin can be reached through it. It is as strict as the edge itself: scrapers stand anywhere.
 func readyListener(o Options) (*listenerv3.Listener, error) {
 	at, err := address(o.Ready)
 	if err != nil {
@@ -34,11 +34,22 @@ func readyListener(o Options) (*listenerv3.Listener, error) {
 		return nil, err
 	}
 	manager, err := pack(&hcmv3.HttpConnectionManager{
-		StatPrefix:            "ready",
-		HttpFilters:           filters,
-		RequestHeadersTimeout: durationpb.New(10 * time.Second),
+		StatPrefix:                   "ready",
+		HttpFilters:                  filters,
+		UseRemoteAddress:             wrapperspb.Bool(true),
+		NormalizePath:                wrapperspb.Bool(true),
+		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_REJECT_REQUEST,
+		RequestTimeout:               durationpb.New(10 * time.Second),
+		RequestHeadersTimeout:        durationpb.New(10 * time.Second),
+		StreamIdleTimeout:            durationpb.New(time.Minute),
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
-			IdleTimeout: durationpb.New(time.Minute),
+			IdleTimeout:                  durationpb.New(time.Minute),
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_REJECT_REQUEST,
+		},
+		Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
+			MaxConcurrentStreams:        wrapperspb.UInt32(100),
+			InitialStreamWindowSize:     wrapperspb.UInt32(64 << 10),
+			InitialConnectionWindowSize: wrapperspb.UInt32(1 << 20),
 		},
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 			Name: "ready",
@@ -54,9 +65,10 @@ func readyListener(o Options) (*listenerv3.Listener, error) {
 		return nil, err
 	}
 	return &listenerv3.Listener{
-		Name:                  "ready",
-		Address:               at,
-		BypassOverloadManager: true,
+		Name:                          "ready",
+		Address:                       at,
+		BypassOverloadManager:         true,
+		PerConnectionBufferLimitBytes: wrapperspb.UInt32(32 << 10),
 		FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{{
 			Name:       "envoy.filters.network.http_connection_manager",
 			ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: manager},
