@@ -102,6 +102,28 @@ func TestAnswersOfTheGateway(t *testing.T) {
 		    status = 307
 		  }
 		}
+		route "renamed" {
+		  match { path = "/users/{id}/posts/{post=**}" }
+		  redirect {
+		    host   = "new.test"
+		    path   = "/posts"
+		    status = 308
+		  }
+		}
+		route "below" {
+		  match { prefix = "/docs" }
+		  redirect {
+		    prefix = "/help/"
+		    status = 302
+		  }
+		}
+		route "other" {
+		  match { path = "/form" }
+		  redirect {
+		    path   = "/done?from=form"
+		    status = 303
+		  }
+		}
 		route "secure" {
 		  match { prefix = "/secure" }
 		  redirect {
@@ -120,10 +142,15 @@ func TestAnswersOfTheGateway(t *testing.T) {
 		t.Errorf("a large response has %d bytes", len(a.Body))
 	}
 	for target, want := range map[string]string{
-		"/moved/7?x=1":  "301 http://shop.test/new?x=1",
-		"/old/a/b?x=1":  "307 http://shop.test/a/b",
-		"/old":          "307 http://shop.test/",
-		"/secure/a?x=1": "301 https://shop.test:8443/secure/a?x=1",
+		"/moved/7?x=1":                 "301 http://shop.test/new?x=1",
+		"/old/a/b?x=1":                 "307 http://shop.test/a/b",
+		"/old":                         "307 http://shop.test/",
+		"/docs":                        "302 http://shop.test/help",
+		"/docs/a%20b?q":                "302 http://shop.test/help/a%20b?q",
+		"/old//evil.test/":             "307 http://shop.test/evil.test/",
+		"/form?x=1":                    "303 http://shop.test/done?from=form",
+		"/users/1%2B2/posts/a/b?x=%20": "308 http://new.test/posts?x=%20",
+		"/secure/a?x=1":                "301 https://shop.test:8443/secure/a?x=1",
 	} {
 		a := e.Do(t, "GET", "shop.test", target)
 		if got := fmt.Sprintf("%d %s", a.Status, a.Header.Get("location")); got != want {

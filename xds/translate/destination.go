@@ -2,7 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -119,11 +118,11 @@ func redirect(r *gateway.Redirect, p path) (*routev3.RedirectAction, error) {
 	if r.Scheme != "" {
 		out.SchemeRewriteSpecifier = &routev3.RedirectAction_SchemeRedirect{SchemeRedirect: r.Scheme}
 	}
-	if r.Path != "" && !strings.Contains(r.Path, "{") {
+	if r.Path != "" {
 		out.PathRewriteSpecifier = &routev3.RedirectAction_PathRedirect{PathRedirect: r.Path}
 		return out, nil
 	}
-	w, err := p.rewrite(r.Path, r.Prefix)
+	w, err := p.rewrite("", r.Prefix)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (t *Translator) host(in gateway.Inputs) (*Resource, error) {
 		entries = append(entries, es...)
 		needs = append(needs, ns...)
 	}
-	if err := fillTable(h, entries, listLimit); err != nil {
+	if err := fillTable(h, entries, scanLimit); err != nil {
 		return nil, err
 	}
 	return &Resource{Key: Key{TypeURL: HostType, Name: h.Name}, Message: h, Needs: sortKeys(needs)}, nil

@@ -21,13 +21,15 @@ const (
 	maxConcurrentStreams = 100
 
 	idleTimeout           = time.Hour
-	streamIdleTimeout     = 300 * time.Second
 	requestTimeout        = 300 * time.Second
 	requestHeadersTimeout = 10 * time.Second
 
 	routerFilter = "envoy.filters.http.router"
 	hcmFilter    = "envoy.filters.network.http_connection_manager"
 )
+
+// StreamIdleTimeout ends a request on which no byte has moved for so long, unless its route says otherwise.
+const StreamIdleTimeout = 300 * time.Second
 
 // listener builds one port. It depends on the gateway's listener block and the fixed filter list alone: whatever
 // changes here drains the connections of the port.
@@ -101,7 +103,7 @@ func (t *Translator) connectionManager(name string) (*hcmv3.HttpConnectionManage
 			InitialStreamWindowSize:     u32(streamWindow),
 			InitialConnectionWindowSize: u32(connectionWindow),
 		},
-		StreamIdleTimeout:     durationpb.New(streamIdleTimeout),
+		StreamIdleTimeout:     durationpb.New(StreamIdleTimeout),
 		RequestTimeout:        durationpb.New(requestTimeout),
 		RequestHeadersTimeout: durationpb.New(requestHeadersTimeout),
 	}, nil

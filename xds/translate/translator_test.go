@@ -58,7 +58,7 @@ func table(n int) gateway.Inputs {
 
 func TestEqualInputsGiveEqualBytes(t *testing.T) {
 	tr := translator(t)
-	host := table(100)
+	host := table(300) // a trie
 	want := build(t, tr, host)
 	for range 20 {
 		if !bytes.Equal(want, build(t, tr, host)) {
