@@ -15,7 +15,7 @@ import (
 type Timeout struct {
 	gateway.FeatureBase
 	Request *time.Duration `hcl:"request,optional" min:"0s" max:"24h"` // from the request's end to the response's end, retries included
-	Idle    *time.Duration `hcl:"idle,optional" min:"0s" max:"24h"`    // without a byte in either direction
+	Idle    *time.Duration `hcl:"idle,optional" min:"0s" max:"24h"`    // without a byte in either direction; default 5m, or Request where that is longer
 }
 
 var (
@@ -55,8 +55,11 @@ func route(features []gateway.Effective, out *translate.Route) error {
 	if t.Request != nil {
 		out.Action.Timeout = durationpb.New(*t.Request)
 	}
-	if t.Idle != nil {
+	switch {
+	case t.Idle != nil:
 		out.Action.IdleTimeout = durationpb.New(*t.Idle)
+	case t.Request != nil && *t.Request > translate.StreamIdleTimeout:
+		out.Action.IdleTimeout = durationpb.New(*t.Request) // or the listener's own would end what may last longer
 	}
 	return nil
 }
