@@ -73,6 +73,9 @@ func (d *decoder) checkWeights(r *gateway.Route, at ranges) {
 	total := 0
 	for _, to := range r.To {
 		if to.Weight == nil {
+			if at, written := d.places[to]["weight"]; written && d.wrongAt(at) {
+				return
+			}
 			without = to
 			continue
 		}
@@ -86,6 +89,16 @@ func (d *decoder) checkWeights(r *gateway.Route, at ranges) {
 	case with != nil && total == 0:
 		d.error(d.places[with].of("weight"), "Invalid weight", "The weights of all destinations are 0, so no request would go anywhere.")
 	}
+}
+
+// wrongAt says that an error was found within a range: what it led to need not be told.
+func (d *decoder) wrongAt(at hclv2.Range) bool {
+	for _, x := range d.diags {
+		if s := x.Subject; s != nil && x.Severity == hclv2.DiagError && s.Start.Byte >= at.Start.Byte && s.End.Byte <= at.End.Byte {
+			return true
+		}
+	}
+	return false
 }
 
 // maxGroups is how many parts of a path Envoy can put into a new one.

@@ -168,3 +168,13 @@ route "variant" {
   }
   respond {}
 }
+route "one_mistake" { # a weight that cannot be evaluated is one mistake, not two
+  to {
+    upstream = upstream.a
+    weight   = local.nowhere # ERROR: Reference to undeclared local value
+  }
+  to {
+    upstream = upstream.b
+    weight   = 1
+  }
+}
