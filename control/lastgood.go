@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -8,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,20 +136,68 @@ func (k *keeper) snapshot(w *gateway.World) *kept {
 	return out
 }
 
+// writeKept writes the lists element by element: the whole text of a large world is never in memory.
 func writeKept(dir string, s *kept) error {
-	body, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("encode last good state: %w", err)
-	}
-	sum := sha256.Sum256(body)
-	body = append(append(body, '\n'), hex.EncodeToString(sum[:])...)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make state directory: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(dir, lastGoodFile), body, 0o600); err != nil {
+	file, err := renameio.NewPendingFile(filepath.Join(dir, lastGoodFile), renameio.WithPermissions(0o600))
+	if err != nil {
+		return fmt.Errorf("write last good state: %w", err)
+	}
+	defer func() { _ = file.Cleanup() }() // nothing is left to do once it was renamed
+	sum := sha256.New()
+	out := &listWriter{w: bufio.NewWriter(io.MultiWriter(file, sum))}
+	out.value(`{"saved":`, s.Saved)
+	writeList(out, `,"documents":[`, s.Documents)
+	writeList(out, `],"leaves":[`, s.Leaves)
+	writeList(out, `],"endpoints":[`, s.Endpoints)
+	writeList(out, `],"ledger":[`, s.Ledger)
+	if err := out.end("]}"); err != nil {
+		return fmt.Errorf("write last good state: %w", err)
+	}
+	if _, err := file.WriteString("\n" + hex.EncodeToString(sum.Sum(nil))); err != nil {
+		return fmt.Errorf("write last good state: %w", err)
+	}
+	if err := file.CloseAtomicallyReplace(); err != nil {
 		return fmt.Errorf("write last good state: %w", err)
 	}
 	return nil
+}
+
+// listWriter writes JSON in pieces and keeps the first error.
+type listWriter struct {
+	w   *bufio.Writer
+	err error
+}
+
+func (l *listWriter) value(before string, v any) {
+	if l.err != nil {
+		return
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		l.err = err
+		return
+	}
+	_, _ = l.w.WriteString(before) // Flush returns the first error of all writes
+	_, _ = l.w.Write(text)
+}
+
+func (l *listWriter) end(text string) error {
+	_, _ = l.w.WriteString(text)
+	return errors.Join(l.err, l.w.Flush())
+}
+
+func writeList[T any](l *listWriter, begin string, list []T) {
+	_, _ = l.w.WriteString(begin)
+	for i := range list {
+		comma := ""
+		if i > 0 {
+			comma = ","
+		}
+		l.value(comma, &list[i])
+	}
 }
 
 // errDamaged says that the file on disk is not what was written.

@@ -55,7 +55,8 @@ type Loop struct {
 	subs   subscribers
 	meters *meters
 
-	complete atomic.Bool // every expected input has answered: the world may be recorded
+	edits    atomic.Uint64 // rises with all that is recorded: endpoints are not
+	complete atomic.Bool   // every expected input has answered: the world may be recorded
 	outbox   outbox
 
 	// Owned by Run's goroutine.
@@ -185,6 +186,9 @@ func (l *Loop) apply(in gateway.Input, since time.Time) {
 	l.w = next
 	l.world.Store(next)
 	l.meters.apply(time.Since(start))
+	if len(change.Blocks)+len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine) > 0 || in.Settled {
+		l.edits.Add(1)
+	}
 	l.tell(before, change)
 	l.want(change)
 	l.publish(change, since)

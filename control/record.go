@@ -63,6 +63,7 @@ func (l *Loop) record(ctx context.Context) {
 	changed, cancel := l.Subscribe()
 	defer cancel()
 	r := &recorder{l: l, entries: map[gateway.ID]encoded{}, versions: map[string]version{}}
+	recorded, wasComplete := uint64(0), false // the edits of the last record
 	for unsent := false; ; {
 		if !unsent {
 			select {
@@ -75,8 +76,13 @@ func (l *Loop) record(ctx context.Context) {
 		if !rest(ctx, breather) {
 			return
 		}
+		edits, complete := l.edits.Load(), l.complete.Load()
+		if edits == recorded && complete == wasComplete {
+			continue
+		}
+		recorded, wasComplete = edits, complete
 		start := time.Now()
-		l.cfg.Recorder.Set(r.desired(l.World(), l.complete.Load()))
+		l.cfg.Recorder.Set(r.desired(l.World(), complete))
 		if !rest(ctx, max(recordPace, 20*time.Since(start))) {
 			return
 		}
