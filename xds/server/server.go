@@ -45,6 +45,7 @@ type Server struct {
 	open        atomic.Bool
 	refuseUntil atomic.Int64 // Unix nanoseconds
 	lastStream  atomic.Uint64
+	told        refusals
 
 	mu      sync.Mutex
 	streams map[uint64]*stream

@@ -13,6 +13,7 @@ import (
 	"github.com/envoyproxy/go-control-plane/pkg/cache/v3"
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 	"github.com/envoyproxy/go-control-plane/pkg/server/delta/v3"
+	"github.com/hashicorp/go-hclog"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -197,7 +198,11 @@ func (st *stream) admit(req *discoveryv3.DeltaDiscoveryRequest) error {
 	}
 	if err := st.srv.opts.Identity(st.ctx, who.Gateway); err != nil {
 		st.srv.metrics.refused.WithLabelValues("identity").Inc()
-		st.srv.log.Warn("xds stream refused", "node", who.ID, "address", who.Address, "gateway", who.Gateway, "error", err)
+		level := hclog.Debug
+		if st.srv.told.fresh(who.ID+"\x00"+err.Error(), time.Now()) {
+			level = hclog.Warn
+		}
+		st.srv.log.Log(level, "xds stream refused", "node", who.ID, "address", who.Address, "gateway", who.Gateway, "error", err)
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
 	if until := st.srv.refuseUntil.Load(); until > time.Now().UnixNano() && len(req.GetInitialResourceVersions()) > 0 {
