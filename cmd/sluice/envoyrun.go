@@ -88,7 +88,10 @@ func (a *app) envoyRun(ctx context.Context, f envoyRunFlags, extra []string) err
 	}
 	ctx, stop := untilSignal(ctx)
 	defer stop()
-	context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
+	context.AfterFunc(ctx, func() {
+		log.Info("told to stop, draining", "at_most", f.drain.String())
+		notify(log, daemon.SdNotifyStopping)
+	})
 	log.Info("starting envoy", "path", path, "found", how, "gateway", o.Gateway, "node", o.NodeID)
 	err = envoy.Run(ctx, envoy.Options{
 		Path: path, BootstrapJSON: raw, DrainTime: f.drain, Linger: f.linger, Concurrency: f.concurrency,
