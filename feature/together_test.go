@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
 	"github.com/sluice-gateway/sluice/feature"
 	"github.com/sluice-gateway/sluice/internal/featuretest"
 )
@@ -128,7 +130,13 @@ route "catch-all" {
 	for i := range 100 {
 		docs += fmt.Sprintf("route \"r%d\" {\n  match { path = \"/r%d/{x}\" }\n  respond { body = \"r%d\" }\n}\n", i, i, i)
 	}
-	e := featuretest.Serve(t, feature.All(), featuretest.Documents{"a.hcl": docs})
+	resources := featuretest.Translate(t, feature.All(), featuretest.Documents{"a.hcl": docs}).Must(t).Resources
+	for _, r := range resources {
+		if h, ok := r.Message.(*routev3.VirtualHost); ok && h.Matcher == nil {
+			t.Errorf("%s is a list", r.Name)
+		}
+	}
+	e := featuretest.ServeResources(t, resources)
 	for target, want := range map[string]string{
 		"/r7/x": "200 r7", "/r99/x?y=/r1": "200 r99", "/r15/x": "200 first", "/r15/x/y": "200 first", "/r7/x/y": "200 catch-all",
 		"/r7": "200 catch-all", "/none": "200 catch-all", "/colour/x": "200 blue", "/x/slow": "504 upstream request timeout",
