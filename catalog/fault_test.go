@@ -6,10 +6,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/go-hclog"
 
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/catalog/policies"
@@ -80,7 +82,8 @@ func TestFrozenConsulIsNoticedAndComesBack(t *testing.T) {
 	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
 	consul.Put("sluice/routes/a.hcl", "a")
-	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
+	log := &lockedLog{}
+	c := client(t, catalog.Config{Addresses: []string{consul.Addr}, Logger: hclog.New(&hclog.LoggerOptions{Output: log})})
 	ch := docs(t, c)
 	next(t, ch)
 	consul.Pause()
@@ -95,6 +98,15 @@ func TestFrozenConsulIsNoticedAndComesBack(t *testing.T) {
 	consul.Put("sluice/routes/a.hcl", "changed")
 	if got := next(t, ch); string(got.Set[0].Value) != "changed" {
 		t.Fatalf("after the thaw: %+v", got)
+	}
+	testenv.Eventually(t, 15*time.Second, func() error {
+		if !strings.Contains(log.String(), "consul answers again") {
+			return fmt.Errorf("the log does not say that it is over:\n%s", log)
+		}
+		return nil
+	})
+	if text := log.String(); strings.Count(text, "consul does not answer") != 1 || strings.Contains(text, "watch failed") {
+		t.Errorf("an outage is not one line of the log:\n%s", text)
 	}
 }
 

@@ -1,8 +1,10 @@
 package catalog_test
 
 import (
+	"bytes"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -21,4 +23,22 @@ func countConnections(table, to string) int {
 		}
 	}
 	return n
+}
+
+// lockedLog keeps what a logger writes.
+type lockedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
