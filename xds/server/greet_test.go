@@ -8,6 +8,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
 	"github.com/sluice-gateway/sluice/xds/server"
+	"github.com/sluice-gateway/sluice/xds/store"
 )
 
 // A gateway that only redirects or answers by itself has no clusters. Envoy asks for listeners once it was told so.
@@ -79,4 +80,29 @@ func TestATableWithoutHostsIsTold(t *testing.T) {
 		synctest.Wait()
 		c.awaitHave(vhds, "edge.admin/a", "edge.web/a")
 	})
+}
+
+// A table whose only host is held is not told to be empty: its port opens when it is known what stands there.
+func TestATableWithAHeldHostWaits(t *testing.T) {
+	for _, released := range []bool{true, false} {
+		bubble(t, server.Options{RemovalGrace: -1}, func(t *testing.T, r *rig) {
+			a := host(t, "edge.web/a", 0, nil)
+			r.publish(store.Change{Set: []*store.Resource{table(t, "edge.web")}, Hold: []store.Key{a.Key}})
+			c := r.connect("e", "edge")
+			c.subscribe(rds, "edge.web")
+			c.subscribe(vhds)
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			same(t, "while it is held", c.sentNames(vhds), [][]string(nil))
+			if released {
+				r.set(a)
+				synctest.Wait()
+				same(t, "released", c.sentNames(vhds), [][]string{{"edge.web/a"}})
+				return
+			}
+			r.publish(store.Change{Remove: []store.Key{a.Key}})
+			synctest.Wait()
+			same(t, "gone", c.lastOf(vhds).GetRemovedResources(), []string{"edge.web/"})
+		})
+	}
 }

@@ -21,6 +21,7 @@ func (p *planner) tables() {
 		case tables.have[table] == nil: // it comes first
 		case p.hasHosts(hosts, table):
 			delete(tables.untold, table)
+		case p.awaitsHosts(table): // better late than a port that answers 404
 		default:
 			empty = append(empty, table)
 		}
@@ -34,6 +35,16 @@ func (p *planner) tables() {
 func (p *planner) hasHosts(hosts *typeState, table string) bool {
 	for name := range p.v.Names(resourcev3.VirtualHostType) {
 		if w := hosts.pending[name]; namespace(name) == table && (w == nil || w.lacks == "") {
+			return true
+		}
+	}
+	return false
+}
+
+// awaitsHosts says that a host of the table is held, which may be all that the table will have.
+func (p *planner) awaitsHosts(table string) bool {
+	for name := range p.v.Awaited(resourcev3.VirtualHostType) {
+		if namespace(name) == table {
 			return true
 		}
 	}

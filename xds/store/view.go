@@ -74,6 +74,21 @@ func (v View) Names(typeURL string) iter.Seq[string] {
 	}
 }
 
+// Awaited are the names of a type that are held and were never set, in no order: who will see them is not known yet.
+func (v View) Awaited(typeURL string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		c := v.s.types[typeURL]
+		if c == nil {
+			return
+		}
+		for name, e := range c.entries {
+			if e.held && e.resource == nil && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
 // Changed calls f with every name of a type that may have changed after a generation, oldest first, names repeated.
 // It returns false, having called nothing, when the log no longer reaches back that far: compare everything then.
 func (v View) Changed(typeURL string, after uint64, f func(name string, generation uint64)) bool {
