@@ -106,3 +106,19 @@ func TestATableWithAHeldHostWaits(t *testing.T) {
 		})
 	}
 }
+
+// An Envoy that another replica served may bring a version that this store does not hold yet. It is told of when it
+// comes, since nothing will be sent and acknowledged then.
+func TestWhatAnEnvoyBringsIsTold(t *testing.T) {
+	seen := newRecorder()
+	bubble(t, server.Options{RemovalGrace: -1, Observer: seen}, func(t *testing.T, r *rig) {
+		next := cluster(t, "pets", 1, "")
+		r.set(cluster(t, "pets", 0, ""), listener(t, "edge.web"))
+		c := r.connect("e", "edge")
+		c.resume(cds, map[string]string{"pets": next.Version})
+		synctest.Wait()
+		if len(seen.acked) == 0 || seen.acked[0] != (server.Versioned{Key: next.Key, Version: next.Version}) {
+			t.Errorf("told of %v, want the version that it brought first", seen.acked)
+		}
+	})
+}

@@ -54,8 +54,8 @@ type Observer interface {
 	Connected(Node)
 	Disconnected(Node)
 
-	// Acked lists what the Envoy now has: what it acknowledged, and after a reconnect what it turned out to have
-	// already in the store's version. The slice belongs to the receiver.
+	// Acked lists what the Envoy now has: what it acknowledged, and after a reconnect what it brought along, in whatever
+	// version: another replica may have sent what this store comes to hold later. The slice belongs to the receiver.
 	Acked(Node, []Versioned)
 
 	// Nacked lists what the Envoy refused, with its redacted words. A refused response with several resources is sent

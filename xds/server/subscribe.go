@@ -144,7 +144,11 @@ func (st *stream) open(req *cache.DeltaRequest) (*typeState, []Versioned) {
 			had = append(had, Versioned{r.Key, version})
 			continue
 		}
-		t.have[name] = &store.Resource{Key: store.Key{Type: typeURL, Name: name}, Version: version}
+		k := store.Key{Type: typeURL, Name: name}
+		t.have[name] = &store.Resource{Key: k, Version: version}
+		if typeURL != resourcev3.EndpointType {
+			had = append(had, Versioned{k, version}) // the store may come to hold this version yet
+		}
 	}
 	slices.SortFunc(had, func(a, b Versioned) int { return store.CompareKey(a.Key, b.Key) })
 	return t, had
