@@ -49,7 +49,7 @@ func run(ctx context.Context, listen, divider string) error {
 		s.ReadHeaderTimeout = 10 * time.Second
 		l, err := net.Listen("tcp", s.Addr)
 		if err != nil {
-			cancel(fmt.Errorf("listen at %s: %w", s.Addr, err))
+			cancel(err)
 			break
 		}
 		group.Go(func() { cancel(s.Serve(l)) })
