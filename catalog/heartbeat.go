@@ -139,10 +139,19 @@ func (h *heartbeat) beaten(leader, again bool, err error) {
 func bare(err error) error {
 	var call *url.Error
 	if errors.As(err, &call) {
-		return call.Err
+		err = call.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return late{err}
 	}
 	return err
 }
+
+// late is a deadline in words.
+type late struct{ error }
+
+func (late) Error() string   { return "no answer in time" }
+func (l late) Unwrap() error { return l.error }
 
 // unanswered says that no HTTP answer came, as opposed to one that says no.
 func unanswered(err error) bool {
