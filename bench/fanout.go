@@ -137,8 +137,10 @@ func bareRole(args []string) error {
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(rpc, b)
 	return serveOn(rpc, func(line string) string {
 		if line == "connected" {
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
 			for b.Streams() < *n {
-				time.Sleep(time.Millisecond)
+				<-tick.C
 			}
 			return "connected"
 		}
