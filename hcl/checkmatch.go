@@ -28,6 +28,7 @@ func (d *decoder) checkMatch(m *gateway.Match, at ranges) {
 			d.error(at.of("path"), "Invalid path", sentence(err.Error()))
 		}
 		d.plainPath(m.Path, at.of("path"))
+		d.reachable(m.Path, at.of("path"))
 	}
 	if _, written := at["prefix"]; written {
 		switch {
@@ -37,10 +38,28 @@ func (d *decoder) checkMatch(m *gateway.Match, at ranges) {
 			d.error(at.of("prefix"), "Invalid path", fmt.Sprintf("The prefix %q has a variable. Write path = %q.", m.Prefix, strings.TrimSuffix(m.Prefix, "/")+"/{rest=**}"))
 		default:
 			d.plainPath(m.Prefix, at.of("prefix"))
+			d.reachable(m.Prefix, at.of("prefix"))
 		}
 	}
 	if _, written := at["regex"]; written {
 		d.checkRegex(m.Regex, at.of("regex"))
+	}
+}
+
+// pathVariable is one variable of a path template.
+var pathVariable = regexp.MustCompile(`\{[^}]*\}`)
+
+// reachable refuses a path that no request has once the edge has normalised it: the route would never be taken.
+func (d *decoder) reachable(p string, at hclv2.Range) {
+	if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "?#") {
+		return // said already
+	}
+	plain := pathVariable.ReplaceAllString(p, "x")
+	switch made, action := gateway.NormalisePath(plain); {
+	case action == gateway.PathReject:
+		d.error(at, "Unreachable path", fmt.Sprintf("The edge refuses every request for %q: a path holds ASCII alone, so write other characters percent-encoded.", p))
+	case made != plain:
+		d.error(at, "Unreachable path", fmt.Sprintf("No request has the path %q when it is matched: the edge makes %q of it first. Write that.", plain, made))
 	}
 }
 
