@@ -87,7 +87,7 @@ func (a *app) examine(ctx context.Context, clients []*catalog.Client, replica, a
 		a.showFindings(list)
 	}
 	if bad > 0 {
-		return &exit{codeWorld, fmt.Errorf("%s of %d answered with no", plural(bad, "question"), len(list))}
+		return &exit{codeWorld, fmt.Errorf("%d of %d checks failed", bad, len(list))}
 	}
 	return nil
 }
