@@ -21,6 +21,7 @@ func TestDocuments(t *testing.T) {
 		name string
 		play func(*testing.T, *stack)
 	}{
+		{"the prefix is deleted and put back", prefixPutBack}, // before anything is removed: removals follow late
 		{"put is live on every Envoy", putIsLive},
 		{"a document that does not parse", brokenDocument},
 		{"one bad route among a thousand", oneBadRoute},
@@ -31,7 +32,6 @@ func TestDocuments(t *testing.T) {
 		{"a service without instances", missingInstances},
 		{"health decides who takes part", health},
 		{"a folder is deleted for good", deletedFolder},
-		{"the prefix is deleted and put back", prefixPutBack},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.play(t, s) })
 	}

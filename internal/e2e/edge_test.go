@@ -89,18 +89,6 @@ func (e *edge) stats(t testing.TB, filter string) map[string]uint64 {
 	return out
 }
 
-// waitConnected returns once the Envoy has a control plane.
-func (e *edge) waitConnected(t testing.TB) {
-	t.Helper()
-	testenv.Eventually(t, time.Minute, func() error {
-		b, err := e.ask("/stats?filter=control_plane.connected_state")
-		if err == nil && !strings.Contains(string(b), "control_plane.connected_state: 1") {
-			err = fmt.Errorf("%s is not connected: %s", e.id, b)
-		}
-		return err
-	})
-}
-
 // fresh opens a connection for each request, and takes a redirect for an answer.
 var fresh = &http.Client{
 	Timeout:       10 * time.Second,

@@ -81,17 +81,6 @@ func (p *process) exit(ctx context.Context) error {
 	}
 }
 
-// waitOutput returns once the process has written a text.
-func (p *process) waitOutput(t testing.TB, text string) {
-	t.Helper()
-	testenv.Eventually(t, time.Minute, func() error {
-		if strings.Contains(p.out.String(), text) {
-			return nil
-		}
-		return fmt.Errorf("%s has not written %q", p.name, text)
-	})
-}
-
 // tool runs a sluice command to its end and returns what it wrote and its exit code.
 func tool(t testing.TB, env []string, args ...string) (out string, code int) {
 	t.Helper()
