@@ -14,6 +14,7 @@ type book struct {
 	nodes   map[uint64]server.Node // connected streams
 	entries map[store.Key]*entry
 	open    map[gateway.FormRef]int // how many published resources that hold a form are not acknowledged by all
+	freed   []gateway.ID            // blocks of which a form left open since freedNow was called
 	removed int                     // entries that stand for resources that are gone, at most
 }
 
@@ -123,8 +124,16 @@ func (b *book) close(e *entry) {
 	for _, f := range e.forms {
 		if b.open[f]--; b.open[f] <= 0 {
 			delete(b.open, f)
+			b.freed = append(b.freed, f.ID)
 		}
 	}
+}
+
+// freedNow returns the blocks that may have nothing left to wait for, because a resource changed or went.
+func (b *book) freedNow() []gateway.ID {
+	out := b.freed
+	b.freed = nil
+	return out
 }
 
 // remove notes that a resource is gone. What Envoys said of it is remembered for a while: when it comes back at once,

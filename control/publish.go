@@ -45,7 +45,7 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 		l.log.Warn("not published", "resource", f.key.String(), "error", f.words)
 		l.inquest.refused(f.key, f.forms, f.words, f.gateways)
 	}
-	l.accept(l.book.settled(l.w, change.Blocks))
+	l.accept(l.book.settled(l.w, append(l.book.freedNow(), change.Blocks...)))
 }
 
 // failure is a unit that was refused, by an Envoy or before any saw it.

@@ -105,15 +105,21 @@ func (w *World) Merged(upstream string) (list []Locals, held bool) {
 }
 
 // merged joins the sources of an upstream. With weights, every source is a locality of its own with that share of its
-// priority; without, endpoints group by where they run. The same address and port counts once, for the first source.
+// priority; without, endpoints group by where they run. The same address and port counts once: for the
+// first source that names it, as well as the best of its instances there.
 // While a source is unknown and no other has an endpoint that takes traffic, too little is known, for however long.
 func (w *World) merged(u *Upstream) ([]Locals, bool) {
 	type group struct {
 		priority int
 		locality Locality
 	}
+	type place struct {
+		in     *Locals
+		at     int
+		source int
+	}
 	groups := map[group]*Locals{}
-	seen := map[string]bool{}
+	seen := map[string]place{}
 	unknown, taking := 0, false
 	for i, s := range u.Sources {
 		list, ok := w.sources.m[s.Spec.SourceKey()]
@@ -126,12 +132,15 @@ func (w *World) merged(u *Upstream) ([]Locals, bool) {
 		}
 		for _, e := range list {
 			addr := net.JoinHostPort(e.Address, strconv.Itoa(int(e.Port)))
-			if seen[addr] {
-				continue
-			}
-			seen[addr] = true
 			if w.drained.get(addr) {
 				e.Health = Draining
+			}
+			taking = taking || e.Health == Healthy || e.Health == Warning
+			if p, twice := seen[addr]; twice {
+				if p.source == i && e.Health < p.in.Endpoints[p.at].Health {
+					p.in.Endpoints[p.at] = e
+				}
+				continue
 			}
 			k := group{s.Priority, e.Locality}
 			if s.Weight != nil {
@@ -145,8 +154,8 @@ func (w *World) merged(u *Upstream) ([]Locals, bool) {
 				}
 				groups[k] = g
 			}
+			seen[addr] = place{g, len(g.Endpoints), i}
 			g.Endpoints = append(g.Endpoints, e)
-			taking = taking || e.Health == Healthy || e.Health == Warning
 		}
 	}
 	held := unknown > 0 && (!w.settled || !taking)

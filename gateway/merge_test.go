@@ -130,3 +130,18 @@ func TestASourceThatIsForgottenIsUnknown(t *testing.T) {
 		t.Error("an assignment of which nothing is known is not held")
 	}
 }
+
+func TestTheSameAddressTakesTrafficWhenAnyoneSaysSo(t *testing.T) {
+	w, _ := Apply(New(&Rules{}), Input{
+		Documents: map[string]*Document{"a": fakeDoc("a", 1, "upstream.u src=s")},
+		Endpoints: map[SourceKey][]Endpoint{{"fake", "s"}: {
+			{ID: "a", Address: "10.0.0.1", Port: 80, Health: Critical},
+			{ID: "b", Address: "10.0.0.1", Port: 80},
+			{ID: "c", Address: "10.0.0.1", Port: 80, Health: Warning},
+		}},
+	})
+	list, held := w.Merged("u")
+	if held || len(list) != 1 || len(list[0].Endpoints) != 1 || list[0].Endpoints[0].ID != "b" {
+		t.Errorf("held %v, endpoints %+v; want the healthy one alone", held, list)
+	}
+}

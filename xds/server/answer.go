@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -44,7 +45,7 @@ func (st *stream) answer(req *discoveryv3.DeltaDiscoveryRequest) {
 func (t *typeState) take(nonce string) *sent {
 	for i, s := range t.inFlight {
 		if s.response.GetNonce() == nonce {
-			t.inFlight = append(t.inFlight[:i], t.inFlight[i+1:]...)
+			t.inFlight = slices.Delete(t.inFlight, i, i+1) // which lets go of what it held
 			return s
 		}
 	}

@@ -50,11 +50,7 @@ func (t *Translator) answer(tr *gateway.TableRoute, p path) ([]entry, []Key, err
 	if err != nil {
 		return nil, nil, err
 	}
-	md, err := identity(tr, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	r := &routev3.Route{Name: routeName(tr, 0), Match: m, Metadata: md}
+	r := &routev3.Route{Name: routeName(tr, 0), Match: m}
 	if tr.Route.Redirect != nil {
 		action, err := redirect(tr.Route.Redirect, p)
 		if err != nil {
