@@ -122,7 +122,7 @@ func (w *World) merged(u *Upstream) ([]Locals, bool) {
 	seen := map[string]place{}
 	unknown, taking := 0, false
 	for i, s := range u.Sources {
-		list, ok := w.sources.m[s.Spec.SourceKey()]
+		list, ok := w.sources.lookup(s.Spec.SourceKey())
 		if !ok {
 			unknown++
 			continue

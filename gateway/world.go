@@ -23,7 +23,7 @@ type World struct {
 	broken     cow[string, *Document] // documents whose newest version does not parse
 	leaves     cow[ID, *string]       // raw values that were read or written
 	rejected   cow[ID, *BadValue]     // values that make a reader invalid
-	sources    cow[SourceKey, []Endpoint]
+	sources    shards[SourceKey, []Endpoint]
 	ledger     cow[ID, *Form] // last accepted form of each block, and of each value
 	quarantine cow[FormRef, string]
 	drained    cow[string, bool]
@@ -68,7 +68,8 @@ func New(rules *Rules) *World { return &World{rules: rules} }
 func (w *World) begin() *World {
 	n := *w
 	n.docs.mine, n.broken.mine, n.leaves.mine, n.rejected.mine = false, false, false, false
-	n.sources.mine, n.ledger.mine, n.quarantine.mine, n.drained.mine = false, false, false, false
+	n.ledger.mine, n.quarantine.mine, n.drained.mine = false, false, false
+	n.sources.share()
 	n.blocks.mine, n.defs.mine, n.tables.mine, n.gateways.mine, n.upstreams.mine = false, false, false, false, false
 	n.names.mine, n.deleted.mine, n.withheld.mine = false, false, false
 	n.readers.share()
@@ -171,8 +172,7 @@ func (w *World) Sources() map[SourceKey]*Source {
 
 // Endpoints returns what a source last reported; ok is false while it has never answered.
 func (w *World) Endpoints(k SourceKey) (list []Endpoint, ok bool) {
-	list, ok = w.sources.m[k]
-	return list, ok
+	return w.sources.lookup(k)
 }
 
 // BadValues lists the values that are not in force, sorted by key.
@@ -206,7 +206,7 @@ func (w *World) LastGood() []*Document { return sortedValues(w.docs.m) }
 func (w *World) Raw() map[ID]*string { return maps.Clone(w.leaves.m) }
 
 // Known lists what each source last reported.
-func (w *World) Known() map[SourceKey][]Endpoint { return maps.Clone(w.sources.m) }
+func (w *World) Known() map[SourceKey][]Endpoint { return w.sources.all() }
 
 // Detached says that the document of a block's form in force does not hold the block any more.
 func (w *World) Detached(id ID) bool {
