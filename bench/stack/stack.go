@@ -33,7 +33,7 @@ type gate struct{ *server.Server }
 
 // start makes everything but the sources.
 func start(ctx context.Context, cfg control.Config, kinds []discovery.Kind) (*Plane, error) {
-	debug.SetGCPercent(50) // as sluice server does
+	debug.SetGCPercent(30) // as sluice server does
 	var features []hcl.FeatureType
 	for _, k := range feature.All() {
 		features = append(features, hcl.FeatureType{FeatureRule: k.FeatureRule, New: k.New})

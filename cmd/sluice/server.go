@@ -52,9 +52,9 @@ func (a *app) agentConfigFrom(paths []string) (*agentConfig, error) {
 	return cfg, nil
 }
 
-// gcPercent lets the heap grow by half before it is collected, where Go's default is to double it. What a control plane
+// gcPercent lets the heap grow by a third before it is collected, where Go's default is to double it. What a control plane
 // holds is large and seldom changes; the room between the two is memory that the edge's machines have better use for.
-const gcPercent = 50
+const gcPercent = 30
 
 func (a *app) serve(ctx context.Context, paths []string) error {
 	if os.Getenv("GOGC") == "" {
