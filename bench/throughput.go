@@ -25,6 +25,7 @@ func throughput(s *stage) {
 	ports := testenv.FreePorts(s, 3)
 	plane := s.role("plane", "-folders", "1", "-each", "1", "-port", strconv.Itoa(ports[0]), "-upstream", up.word)
 	ours := s.edge(plane.word)
+	ours.WaitReady(s)
 	same := handWriting{edgeDefaults, partOf(s, ours, "http_filters"), `, "overload_manager": ` + partOf(s, ours, "overload_manager")}
 	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: same.bootstrap(ports[1], up.word)})
 	testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: handWriting{filters: routerOnly}.bootstrap(ports[2], up.word)})

@@ -79,6 +79,7 @@ func newPlane(cfg planeConfig) (*plane, error) {
 		Kinds: sourceKinds(cfg.consuls...), Log: cfg.log.Named("discovery"),
 		Publish: func(m map[gateway.SourceKey][]gateway.Endpoint) { p.loop.Endpoints(m) },
 	})
+	p.registry.MustRegister(newSourceMetrics(p.manager))
 	p.wanted = &wanted{Manager: p.manager}
 	resources, gate := store.New(), &lateGate{}
 	loop := control.Config{

@@ -53,13 +53,11 @@ func (a *app) agentConfigFrom(paths []string) (*agentConfig, error) {
 }
 
 // gcPercent lets the heap grow by a third before it is collected, where Go's default is to double it. What a control plane
-// holds is large and seldom changes; the room between the two is memory that the edge's machines have better use for.
+// holds is large and seldom changes; the room between the two is memory that the edge's machines have better use for. It
+// holds once Envoys are served: until then time counts.
 const gcPercent = 30
 
 func (a *app) serve(ctx context.Context, paths []string) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	cfg, err := a.agentConfigFrom(paths)
 	if err != nil {
 		return err
@@ -213,6 +211,9 @@ func (p *plane) tellSystemd(ctx context.Context) error {
 		}
 		if !ready && p.xds.IsOpen() {
 			ready = true
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(gcPercent)
+			}
 			notify(p.cfg.log, daemon.SdNotifyReady)
 			p.cfg.log.Info("serving")
 			if every == 0 {
