@@ -42,6 +42,12 @@ func newRules(wait time.Duration) *rules {
 	return &rules{wait: wait, idleLast: idleLast, changes: rate.NewLimiter(rate.Every(leastPace), burst)}
 }
 
+// patience is how long the next call is to wait; random is in [0,1). Thousands of watches that began together would
+// otherwise all be answered, with all they watch, in one moment of every minute.
+func (r *rules) patience(random float64) time.Duration {
+	return r.wait/2 + time.Duration(random*float64(r.wait/2))
+}
+
 // deadline is when a call that waits for `wait` must have answered: Consul adds up to a sixteenth.
 func deadline(wait time.Duration) time.Duration { return wait + wait/16 + answerSlack }
 

@@ -113,3 +113,12 @@ func TestTrust(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchesThatBeganTogetherDoNotEndTogether(t *testing.T) {
+	r := newRules(time.Minute)
+	for random, want := range map[float64]time.Duration{0: 30 * time.Second, 0.5: 45 * time.Second, 0.999999: 59999970 * time.Microsecond} {
+		if got := r.patience(random); got != want {
+			t.Errorf("patience(%v) = %v, want %v", random, got, want)
+		}
+	}
+}

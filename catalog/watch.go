@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -89,7 +90,7 @@ func (w *watcher[V]) step(ctx context.Context) time.Duration {
 	now := time.Now()
 	at, missing := w.guard.settle()
 	final := missing && !at.After(now)
-	wait := w.rules.wait
+	wait := w.rules.patience(rand.Float64())
 	if missing && !final {
 		wait = min(wait, max(at.Sub(now), time.Millisecond))
 	}
