@@ -137,8 +137,7 @@ func (h *heartbeat) beaten(leader, again bool, err error) {
 
 // bare is an error of a call without the URL of the call: it names no agent, since the transport picks one.
 func bare(err error) error {
-	var call *url.Error
-	if errors.As(err, &call) {
+	if call, ok := errors.AsType[*url.Error](err); ok {
 		err = call.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -356,7 +356,7 @@ func TestEventsAreFollowed(t *testing.T) {
 		t.Fatalf("events %q, %v", all, err)
 	}
 
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", url+"/v1/events?follow&since=1", nil)
 	if err != nil {

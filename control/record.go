@@ -277,6 +277,6 @@ func explainState(b *gateway.Block) string {
 func valueStatus(bad *gateway.BadValue) []byte {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "rejected: a block that reads this value would be invalid; the last accepted value stays in force\n\n")
-	_ = hcl.WriteDiagnostics(&out, hcl.Dedup(hclv2.Diagnostics(bad.Diags)), nil, 100, false)
+	_ = hcl.WriteDiagnostics(&out, hcl.Dedup(bad.Diags), nil, 100, false)
 	return out.Bytes()
 }
