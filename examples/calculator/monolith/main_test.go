@@ -24,7 +24,7 @@ func TestCalculator(t *testing.T) {
 		{"POST", "/api/subtract", `{"a": 6}`, 400, "must be an object"},
 		{"POST", "/api/subtract", `6`, 400, "error"},
 		{"GET", "/health", "", 200, "fine"},
-		{"GET", "/root/9/2", "", 404, ""},
+		{"GET", "/power/9/2", "", 404, ""},
 	} {
 		w := httptest.NewRecorder()
 		monolith.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), c.method, c.path, strings.NewReader(c.body)))
