@@ -95,7 +95,7 @@ func (a *application) settleBlocks() {
 		for {
 			var todo []ID
 			for id := range a.settle {
-				if ranks[id.Kind] == rank && id.Kind != KindRoute {
+				if ranks[id.Kind] == rank {
 					todo = append(todo, id)
 				}
 			}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -144,22 +142,7 @@ func (d *devRun) run(ctx context.Context, stop func()) error {
 		return d.envoys(envoysCtx)
 	}, func(error) { stopEnvoys() })
 	actor(&g, d.print)
-	actor(&g, func(ctx context.Context) error {
-		hup := make(chan os.Signal, 1)
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-hup:
-				select {
-				case d.plane.rescan <- struct{}{}:
-				default:
-				}
-			}
-		}
-	})
+	actor(&g, func(ctx context.Context) error { return onHangup(ctx, d.plane.readAgain) })
 	err := g.Run()
 	if ended := (*envoy.ExitError)(nil); errors.As(err, &ended) {
 		return fmt.Errorf("envoy ended: %w", err)

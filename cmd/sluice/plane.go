@@ -136,6 +136,14 @@ func (p *plane) expect() []string {
 	return []string{control.InputDocuments, control.InputEndpoints}
 }
 
+// readAgain has documents on disk read anew. It does not block; several calls may become one.
+func (p *plane) readAgain() {
+	select {
+	case p.rescan <- struct{}{}:
+	default:
+	}
+}
+
 // parse makes a document of text, as the feeds do.
 func (p *plane) parse(name, text string) *gateway.Document {
 	_, kv := catalog.DocumentKey(name)

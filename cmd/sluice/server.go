@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/signal"
 	"reflect"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -90,7 +88,7 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 	p.add(&g)
 	actor(&g, p.logProblems)
 	actor(&g, func(ctx context.Context) error { return p.tellSystemd(ctx) })
-	actor(&g, func(ctx context.Context) error { return a.reload(ctx, p, paths, cfg) })
+	actor(&g, func(ctx context.Context) error { return onHangup(ctx, func() { a.reload(p, paths, cfg) }) })
 	err = g.Run()
 	notify(log, daemon.SdNotifyStopping)
 	for _, c := range pc.consuls {
@@ -163,33 +161,20 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 	}, nil
 }
 
-// reload takes what can be taken anew at each SIGHUP.
-func (a *app) reload(ctx context.Context, p *plane, paths []string, running *agentConfig) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hup:
-		}
-		select {
-		case p.rescan <- struct{}{}:
-		default:
-		}
-		cfg, err := a.agentConfigFrom(paths)
-		if err != nil {
-			p.cfg.log.Error("the configuration is not reloaded", "error", errors.Join(errors.New("it has mistakes"), err))
-			continue
-		}
-		p.cfg.log.SetLevel(hclog.LevelFromString(cfg.LogLevel))
-		cfg.LogLevel = running.LogLevel
-		if !reflect.DeepEqual(cfg, running) {
-			p.cfg.log.Warn("reloaded; what changed beside the log level needs a restart")
-		} else {
-			p.cfg.log.Info("reloaded")
-		}
+// reload takes what can be taken anew at a SIGHUP: documents on disk, and the log level.
+func (a *app) reload(p *plane, paths []string, running *agentConfig) {
+	p.readAgain()
+	cfg, err := a.agentConfigFrom(paths)
+	if err != nil {
+		p.cfg.log.Error("the configuration is not reloaded", "error", errors.Join(errors.New("it has mistakes"), err))
+		return
+	}
+	p.cfg.log.SetLevel(hclog.LevelFromString(cfg.LogLevel))
+	cfg.LogLevel = running.LogLevel
+	if !reflect.DeepEqual(cfg, running) {
+		p.cfg.log.Warn("reloaded; what changed beside the log level needs a restart")
+	} else {
+		p.cfg.log.Info("reloaded")
 	}
 }
 

@@ -17,6 +17,21 @@ func untilSignal(ctx context.Context) (context.Context, func()) {
 	return ctx, stop
 }
 
+// onHangup calls f at each SIGHUP until ctx ends.
+func onHangup(ctx context.Context, f func()) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			f()
+		}
+	}
+}
+
 // notify tells systemd, where it listens.
 func notify(log hclog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
