@@ -9,14 +9,16 @@ import (
 
 // Input is what changed outside. A nil map changes nothing; within a map, absent keys change nothing.
 type Input struct {
-	Documents  map[string]*Document     // nil: the document is gone
-	Leaves     map[ID]*string           // raw values, variables and file contents; nil: absent
-	Endpoints  map[SourceKey][]Endpoint // the whole truth of a source; nil: it lists nothing
-	Forget     []SourceKey              // sources of which nothing is known any more
-	Ledger     map[ID]*Form             // last accepted forms; nil: none. A value's form holds it under Instances[""]
-	Quarantine map[FormRef]*string      // forms that an Envoy refused, and its words; nil: lifted
-	Drained    map[string]bool          // ADDRESS:PORT that takes no traffic; false: undone
-	Settled    bool                     // the start-up grace is over: do not wait for every source of an upstream
+	Documents  map[string]*Document      // nil: the document is gone
+	Leaves     map[ID]*string            // raw values, variables and file contents; nil: absent
+	Endpoints  map[SourceKey][]Endpoint  // the whole truth of a source; nil: it lists nothing
+	Forget     []SourceKey               // sources of which nothing is known any more
+	Functions  map[FinderKey][]*Function // the whole truth of a finder; nil: nobody asks for it any more
+	Secrets    map[ID]string             // versions of secret material, opaque; "": not known, or expired
+	Ledger     map[ID]*Form              // last accepted forms; nil: none. A value's form holds it under Instances[""]
+	Quarantine map[FormRef]*string       // forms that an Envoy refused, and its words; nil: lifted
+	Drained    map[string]bool           // ADDRESS:PORT that takes no traffic; false: undone
+	Settled    bool                      // the start-up grace is over: do not wait for every source of an upstream
 }
 
 // Change says what a transition touched.

@@ -13,6 +13,9 @@ const (
 	UnitHost                           // VHDS: one virtual host
 	UnitCluster                        // CDS
 	UnitAssignment                     // EDS
+	UnitSecret                         // SDS: "SECRET", or "SECRET/FIELD"
+	UnitSigner                         // ECDS: the credentials with which a Lambda upstream's calls are signed; the upstream's name
+	UnitScript                         // ECDS: the script that runs programs; one, ScriptName
 )
 
 // Unit is one xDS resource: the smallest thing that is translated, sent, acknowledged and removed.
@@ -20,6 +23,9 @@ type Unit struct {
 	Type UnitType
 	Name string
 }
+
+// ScriptName is the name of the one UnitScript.
+const ScriptName = "sluice.script"
 
 // HostUnit names the virtual host of a listener.
 func HostUnit(k ListenerKey, host string) Unit {
@@ -57,6 +63,10 @@ type Inputs struct {
 	Features  []Effective  // cluster: the upstream's own, switched-off ones left out
 	Subsets   []SubsetKeys // cluster, assignment: what some destination selects by; sorted
 	Endpoints []Locals     // assignment: sorted by priority, then locality
+
+	Secret  ID     // secret: whose material; signer: the credentials
+	Field   string // secret: of the material; "" is its only one
+	Version string // secret, signer: of the material; Held while it is not known
 }
 
 // TableRoute is one alternative of a route as it stands in the table of a host.
@@ -78,6 +88,10 @@ type TableDestination struct {
 	Subset   *Subset // the variant's, else the destination's
 	Fallback bool
 	Features []Effective // all in force for this destination, weakest first, combined by their rules
+
+	Function *Function // what is called; nil for a plain upstream
+	Call     *Call     // how, with the destination's arguments; nil for a plain upstream, and for native gRPC
+	Degraded string    // why the function may fail: it is not found any more; "" is fine
 }
 
 // SubsetKeys is one selector of an upstream: the metadata keys that a destination selects by.

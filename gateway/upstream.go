@@ -12,6 +12,9 @@ import (
 type Upstream struct {
 	Name           string        `hcl:"name,label"` // NAME["KEY"] for an instance of for_each
 	ConnectTimeout time.Duration `hcl:"connect_timeout,optional" default:"5s"`
+	OpenAPI        *OpenAPI      `hcl:"openapi,block"`
+	GRPC           *GRPC         `hcl:"grpc,block"`
+	Lambda         *Lambda       `hcl:"lambda,block"` // a function platform: no sources beside it
 	Sources        []*Source     `hcl:",sources"`
 	Features       []Feature     `hcl:",features"`
 	Range          hcl.Range     `hcl:",def_range"`

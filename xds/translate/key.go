@@ -2,13 +2,21 @@ package translate
 
 import "github.com/sluice-gateway/sluice/gateway"
 
-// KeyOf names the resource that a unit becomes, whether it is there or to be removed.
+// KeyOf names the resource that a unit becomes, whether it is there or to be removed. The extensions of different kinds
+// share one name space, so a signer's name says what it is.
 func KeyOf(u gateway.Unit) Key {
+	name := u.Name
+	if u.Type == gateway.UnitSigner {
+		name = "signer/" + u.Name
+	}
 	return Key{TypeURL: [...]string{
 		gateway.UnitListener:   ListenerType,
 		gateway.UnitRoutes:     RoutesType,
 		gateway.UnitHost:       HostType,
 		gateway.UnitCluster:    ClusterType,
 		gateway.UnitAssignment: AssignmentType,
-	}[u.Type], Name: u.Name}
+		gateway.UnitSecret:     SecretType,
+		gateway.UnitSigner:     ExtensionType,
+		gateway.UnitScript:     ExtensionType,
+	}[u.Type], Name: name}
 }

@@ -47,6 +47,10 @@ type Route struct {
 	Route  *routev3.Route
 	Action *routev3.RouteAction
 	Needs  []Key // resources that must be acknowledged before this one is sent; append to it
+
+	// Program is what the script does on this route. Features append to its Request and Response; the translator lowers
+	// it when all of them have run, to native configuration where that can do it. Nil on a redirect or a direct response.
+	Program *gateway.Program
 }
 
 // Cluster is what a feature may change on an upstream's cluster.

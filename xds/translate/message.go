@@ -21,6 +21,8 @@ const (
 	HostType       = "type.googleapis.com/envoy.config.route.v3.VirtualHost"
 	ClusterType    = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 	AssignmentType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
+	SecretType     = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+	ExtensionType  = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig"
 )
 
 // Pack validates a message and marshals it deterministically: equal messages give equal bytes, maps included. Features

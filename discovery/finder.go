@@ -1,0 +1,30 @@
+package discovery
+
+import (
+	"context"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// Finder lists and watches the functions of one upstream. Its contract is that of Source, with functions: every update
+// is the whole truth, sorted by name, and one that equals the last is not made (alive says that the remote answered).
+// A function that is unchanged may be the same pointer or an equal one.
+type Finder interface {
+	Run(ctx context.Context, update func([]*gateway.Function), alive func()) error
+}
+
+// FinderKind is one kind of finder.
+type FinderKind struct {
+	Name string                                                    // the kind of its keys: "openapi"
+	Open func(f gateway.Finder, near Surroundings) (Finder, error) // does no I/O; an error is a configuration the agent cannot serve
+}
+
+// Surroundings is what a finder may ask of the world. All are safe for concurrent use and do not block.
+type Surroundings struct {
+	// Endpoints are those of the upstream that take traffic, as they stand now, in a stable order; nil while there are
+	// none.
+	Endpoints func() []gateway.Endpoint
+
+	// Material is the content of a secret that the finder's block names; ok is false while it is not known.
+	Material gateway.Reveal
+}
