@@ -24,11 +24,11 @@ build: ## build bin/sluice
 	@mkdir -p bin
 	go build -ldflags '$(LDFLAGS)' -o $(SLUICE) ./cmd/sluice
 
-test: tools ## vet, and run every test with the real Consul and Envoy
+test: tools ## vet, and run every test with the real Consul, Envoy and Vault
 	go vet ./...
 	go test -timeout 30m $(TESTFLAGS) ./...
 
-test-unit: ## the tests that need neither Consul nor Envoy, in under a minute
+test-unit: ## the tests that need no real server, in under a minute
 	go test $(TESTFLAGS) $$(tools/unit-packages.sh)
 
 lint: ## golangci-lint, formatting, module hygiene
@@ -42,8 +42,8 @@ fmt: ## format Go and HCL files
 bench: build tools ## measure the published figures: bench/results.json, docs/performance.md (BENCHFLAGS=-list)
 	go run ./bench $(BENCHFLAGS)
 
-tools: ## install the pinned Envoy and Consul into the cache (Consul takes minutes the first time)
-	@tools/install.sh envoy consul
+tools: ## install the pinned servers of the tests into the cache (Consul and Vault take minutes the first time)
+	@tools/install.sh envoy consul vault openbao ministack
 
 golden: ## rewrite the golden files; commit only a diff you can explain
 	tools/golden.sh

