@@ -16,7 +16,8 @@ var ranks = map[string]int{
 // anyGateway stands for all gateways: routes that name none depend on it.
 var anyGateway = ID{Kind: KindGateway, Name: "*"}
 
-// lastGood is the form to fall back to: what is in force, else what the ledger holds, unless an Envoy refused it.
+// lastGood is the form to fall back to: what is in force, else what the ledger holds, unless an Envoy refused it or it
+// needs a filter that is not in force.
 func (w *World) lastGood(id ID) *Form {
 	if b := w.blocks.get(id); b != nil && b.InForce != nil && !w.refused(id, b.InForce) {
 		return b.InForce
@@ -45,7 +46,7 @@ func (w *World) goodForms(id ID) (forms []*Form) {
 
 func (w *World) refused(id ID, f *Form) bool {
 	_, bad := w.quarantine.m[FormRef{id, f.Hash}]
-	return bad
+	return bad || w.beyond(f) != nil
 }
 
 // winner orders the documents that define a block: who was accepted first, then the lower CreateIndex, then the name.
@@ -211,6 +212,9 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 			Severity: hcl.DiagError, Summary: "Refused by Envoy", Subject: &at,
 			Detail: "An Envoy did not accept what this block becomes. It said: " + said,
 		})
+	}
+	if d := a.beyondGeneration(b.Newest); d != nil {
+		diags = append(diags, d)
 	}
 	for _, ref := range b.Newest.Value.Refs {
 		a.recall(ref.ID.Written())

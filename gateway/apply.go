@@ -19,6 +19,7 @@ type Input struct {
 	Quarantine map[FormRef]*string       // forms that an Envoy refused, and its words; nil: lifted
 	Drained    map[string]bool           // ADDRESS:PORT that takes no traffic; false: undone
 	Settled    bool                      // the start-up grace is over: do not wait for every source of an upstream
+	Generation int                       // of the filter list, that every replica can serve; 0 changes nothing
 }
 
 // Change says what a transition touched.
@@ -40,6 +41,7 @@ func Apply(w *World, in Input) (*World, Change) {
 	values = append(values, a.takeLeaves(in)...)
 	a.takeDocuments(in)
 	a.takeEndpoints(in)
+	a.takeGeneration(in)
 	a.evaluate(values)
 	a.settleAll()
 	a.retire()

@@ -16,7 +16,7 @@ func TestIncrementalEqualsRebuild(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := Input{Documents: map[string]*Document{}, Leaves: map[ID]*string{}, Endpoints: map[SourceKey][]Endpoint{},
 			Quarantine: map[FormRef]*string{}, Drained: map[string]bool{}}
-		w := New(&Rules{})
+		w := New(testRules)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			in := drawInput(t, w)
 			merge(&all, in)
@@ -28,9 +28,15 @@ func TestIncrementalEqualsRebuild(t *testing.T) {
 	})
 }
 
+// testRules has two features whose filters came later than the first ones.
+var testRules = &Rules{Features: []FeatureRule{
+	{Type: "old", Combine: Compose, Levels: AllLevels, Since: 1}, {Type: "new", Combine: Compose, Levels: AllLevels, Since: 2},
+	{Type: "newest", Combine: Nearest, Levels: AllLevels, Since: 3},
+}}
+
 func drawInput(t *rapid.T, w *World) Input {
 	in := Input{}
-	switch rapid.IntRange(0, 9).Draw(t, "op") {
+	switch rapid.IntRange(0, 10).Draw(t, "op") {
 	case 0, 1, 2, 3:
 		n := rapid.IntRange(0, 4).Draw(t, "doc")
 		in.Documents = map[string]*Document{fmt.Sprintf("d%d", n): drawDocument(t, n)}
@@ -63,6 +69,14 @@ func drawInput(t *rapid.T, w *World) Input {
 	case 9:
 		in.Drained = map[string]bool{"10.0.0.1:1": rapid.Bool().Draw(t, "drained")}
 		in.Settled = rapid.Bool().Draw(t, "settled")
+	case 10:
+		least := 1
+		for _, b := range w.Blocks() { // as with what is refused
+			if b.InForce != nil && w.broken.get(b.InForce.Written.Document()) != nil && testRules.needs(b.InForce, 1) != nil {
+				least = 3
+			}
+		}
+		in.Generation = rapid.IntRange(least, 3).Draw(t, "generation")
 	}
 	return in
 }
@@ -94,6 +108,9 @@ func drawBlock(t *rapid.T) string {
 	value := func() string {
 		return rapid.SampledFrom([]string{"1", "20", "local.l0", "local.l1", "kv.k0", "kv.k1", "local.none"}).Draw(t, "value")
 	}
+	if f := rapid.SampledFrom([]string{"", "", "", "", "old", "new", "newest"}).Draw(t, "feature"); f != "" {
+		bad += ";feature=" + f
+	}
 	switch rapid.IntRange(0, 8).Draw(t, "block") {
 	case 0:
 		return fmt.Sprintf("gateway.%s listeners=%s;attach=%s;variant=%s%s", drawName(t, "g", 3),
@@ -121,6 +138,9 @@ func merge(all *Input, in Input) {
 	maps.Copy(all.Quarantine, in.Quarantine)
 	maps.Copy(all.Drained, in.Drained)
 	all.Settled = all.Settled || in.Settled
+	if in.Generation > 0 {
+		all.Generation = in.Generation
+	}
 }
 
 func requireTouched(t *rapid.T, before, after *World, change Change) {
@@ -145,7 +165,7 @@ func requireRebuild(t *rapid.T, w *World, all Input) {
 			all.Ledger[b.ID] = &f
 		}
 	}
-	full, _ := Apply(New(&Rules{}), all)
+	full, _ := Apply(New(testRules), all)
 	if got, want := w.AllUnits(), full.AllUnits(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("units differ, incremental - full +:\n%s\n%s", cmp.Diff(got, want), dump(w, full))
 	}

@@ -92,6 +92,7 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 			g.Listeners = append(g.Listeners, &Listener{Name: l, Port: 80})
 		}
 		g.Variants = b.variants(f["variant"])
+		g.Features = b.features(f["feature"])
 		out.Instances[b.id.Name] = g
 	case KindUpstream:
 		if f["each"] == "" {
@@ -105,6 +106,7 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 	case KindPolicy:
 		p := &Policy{Name: b.id.Name, Range: b.Range()}
 		p.Variants = b.variants(f["variant"])
+		p.Features = b.features(f["feature"])
 		out.Instances[b.id.Name] = p
 	case KindRoute:
 		return b.route(scope, f, out)
@@ -118,6 +120,14 @@ func (b fakeBlock) variants(tag string) []*Variant {
 		return nil
 	}
 	return []*Variant{{Name: "beta", Subset: &Subset{Tag: tag}, Matches: []*Match{{Headers: []*ValueMatch{{Name: "x", Present: true}}}}}}
+}
+
+// features is one of a type, or none.
+func (b fakeBlock) features(kind string) []Feature {
+	if kind == "" {
+		return nil
+	}
+	return []Feature{&fakeFeature{FeatureBase{Range: b.Range()}, kind, "f"}}
 }
 
 // upstream lists its sources as "SOURCE" or "SOURCE/PRIORITY" or "SOURCE/PRIORITY/WEIGHT", with commas between.
@@ -160,6 +170,7 @@ func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hc
 		r.Matches[0].Headers = []*ValueMatch{{Name: f["header"], Present: true}}
 	}
 	r.Variants = b.variants(f["variant"])
+	r.Features = b.features(f["feature"])
 	if f["tag"] != "" {
 		r.To[0].Subset = &Subset{Tag: f["tag"]}
 	}

@@ -73,6 +73,7 @@ type FeatureRule struct {
 	Type    string
 	Combine Combine
 	Levels  Level // bit set of levels at which a block may stand
+	Since   int   // the generation of the filter list that has its filters first; 0: it needs none
 }
 
 // Effective is one feature in force on a route or destination, and where it comes from.

@@ -16,7 +16,7 @@ type flat struct {
 	claims  map[string]*TableRoute
 	uses    map[use]bool
 	selects map[selection]bool
-	dangles bool // an entry has lost all its upstreams
+	dangles bool // an entry has lost all its upstreams, or a policy, which may be what admits requests
 }
 
 type use struct{ upstream, gateway string }
@@ -35,6 +35,7 @@ func (w *World) flatten(id ID, form *Form) (*flat, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	for _, name := range slices.Sorted(maps.Keys(form.Value.Instances)) {
 		r := form.Value.Instances[name].(*Route)
+		f.dangles = f.dangles || slices.ContainsFunc(r.Policies, func(ref Ref) bool { return w.policy(ref) == nil })
 		listeners := w.listenersOf(r)
 		if len(listeners) == 0 {
 			at := r.Range

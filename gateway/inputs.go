@@ -14,7 +14,10 @@ import (
 func (w *World) Inputs(u Unit) Inputs {
 	in := Inputs{Unit: u}
 	switch u.Type {
-	case UnitListener, UnitRoutes:
+	case UnitListener:
+		w.listenerInputs(&in, u.Name)
+		in.Generation = w.generation
+	case UnitRoutes:
 		w.listenerInputs(&in, u.Name)
 	case UnitHost:
 		w.hostInputs(&in)

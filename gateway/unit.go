@@ -56,6 +56,8 @@ type Inputs struct {
 	Gateway  *Gateway  // listener, routes, host
 	Listener *Listener // listener, routes, host
 
+	Generation int // listener: of the filter list in force; 0 is the newest
+
 	Host  string        // host: an exact name, "*.example.com" or "*"
 	Table []*TableRoute // host: in deciding order
 

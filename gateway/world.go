@@ -10,7 +10,8 @@ import (
 
 // Rules is what the merge knows of features; it comes from the ordered list of features and never changes.
 type Rules struct {
-	Features []FeatureRule // in filter order
+	Features  []FeatureRule // in filter order
+	Functions int           // the generation of the filter list that has what calls of functions need first; 0: nothing does
 }
 
 // World is the merged state: documents, endpoints, accepted forms. It is immutable and safe to read from anywhere;
@@ -28,6 +29,7 @@ type World struct {
 	quarantine cow[FormRef, string]
 	drained    cow[string, bool]
 	settled    bool // the start-up grace is over
+	generation int  // of the filter list; 0: the newest
 
 	// Derived.
 	blocks    cow[ID, *Block]
