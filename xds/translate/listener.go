@@ -31,14 +31,14 @@ const (
 // StreamIdleTimeout ends a request on which no byte has moved for so long, unless its route says otherwise.
 const StreamIdleTimeout = 300 * time.Second
 
-// listener builds one port. It depends on the gateway's listener block and the fixed filter list alone: whatever
+// listener builds one port. It depends on the gateway's listener block and the generation of the filter list alone: whatever
 // changes here drains the connections of the port.
 func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 	if in.Gateway == nil || in.Listener == nil {
 		return nil, nil
 	}
 	name := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}.String()
-	manager, err := t.connectionManager(name)
+	manager, err := t.connectionManager(name, in.Generation)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	generation, err := metadata("sluice", map[string]any{"generation": Generation})
+	generation, err := metadata("sluice", map[string]any{"generation": served(in.Generation)})
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +76,8 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 
 // connectionManager leaves internal_address_config out: then no client may send x-envoy- headers or a request id of its
 // own. An empty one would trust private addresses, and so every load balancer.
-func (t *Translator) connectionManager(name string) (*hcmv3.HttpConnectionManager, error) {
-	filters, err := t.httpFilters()
+func (t *Translator) connectionManager(name string, generation int) (*hcmv3.HttpConnectionManager, error) {
+	filters, err := t.httpFilters(generation)
 	if err != nil {
 		return nil, err
 	}
@@ -109,10 +109,9 @@ func (t *Translator) connectionManager(name string) (*hcmv3.HttpConnectionManage
 	}, nil
 }
 
-// httpFilters is the fixed list: the features' filters in their order, the router last.
-func (t *Translator) httpFilters() ([]*hcmv3.HttpFilter, error) {
-	list := append([]Filter(nil), t.filters...)
-	list = append(list, Filter{Name: routerFilter, Config: &routerv3.Router{}})
+// httpFilters is the fixed list of a generation: the features' filters in their order, the router last.
+func (t *Translator) httpFilters(generation int) ([]*hcmv3.HttpFilter, error) {
+	list := append(t.filtersOf(generation), Filter{Name: routerFilter, Config: &routerv3.Router{}})
 	out := make([]*hcmv3.HttpFilter, len(list))
 	for i, f := range list {
 		config, err := Pack(f.Config)

@@ -7,10 +7,6 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// Generation numbers the listener's fixed filter list. It rises by one when a release adds, removes or moves a filter,
-// since that drains the connections of every listener once.
-const Generation = 1
-
 // Translator builds Envoy's resources from the inputs of units. It is immutable and safe for concurrent use.
 type Translator struct {
 	kinds   []Kind
@@ -34,6 +30,9 @@ func New(kinds []Kind) (*Translator, error) {
 			if names[f.Name] {
 				return nil, fmt.Errorf("feature %s: filter %s is listed twice", k.Type, f.Name)
 			}
+			if f.Since > Generation {
+				return nil, fmt.Errorf("feature %s: filter %s is of generation %d, and the newest is %d", k.Type, f.Name, f.Since, Generation)
+			}
 			names[f.Name] = true
 			t.filters = append(t.filters, f)
 		}
@@ -46,19 +45,9 @@ func (t *Translator) Rules() []gateway.FeatureRule {
 	rules := make([]gateway.FeatureRule, len(t.kinds))
 	for i, k := range t.kinds {
 		rules[i] = k.FeatureRule
+		rules[i].Since = k.since()
 	}
 	return rules
-}
-
-// Requires lists the Envoy extensions that a node needs for the listener's filters, in filter order.
-func (t *Translator) Requires() []string {
-	var out []string
-	for _, f := range t.filters {
-		if f.Requires != "" {
-			out = append(out, f.Requires)
-		}
-	}
-	return out
 }
 
 // Build translates one unit. The result is nil where the unit has no content any more: it is to be removed. Equal
@@ -86,7 +75,7 @@ func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
 func (t *Translator) requires(in gateway.Inputs) []string {
 	switch in.Unit.Type {
 	case gateway.UnitListener:
-		return slices.Compact(slices.Sorted(slices.Values(t.Requires())))
+		return required(t.filtersOf(in.Generation))
 	case gateway.UnitHost:
 		used := map[string]bool{}
 		for _, tr := range in.Table {
@@ -108,15 +97,20 @@ func use(types map[string]bool, features []gateway.Effective) {
 
 // requiredBy lists the extensions that features of these types need.
 func (t *Translator) requiredBy(types map[string]bool) []string {
-	var out []string
+	var filters []Filter
 	for _, k := range t.kinds {
-		if !types[k.Type] || k.Filters == nil {
-			continue
+		if types[k.Type] && k.Filters != nil {
+			filters = append(filters, k.Filters()...)
 		}
-		for _, f := range k.Filters() {
-			if f.Requires != "" {
-				out = append(out, f.Requires)
-			}
+	}
+	return required(filters)
+}
+
+// required lists the extensions of filters, sorted.
+func required(filters []Filter) (out []string) {
+	for _, f := range filters {
+		if f.Requires != "" {
+			out = append(out, f.Requires)
 		}
 	}
 	slices.Sort(out)

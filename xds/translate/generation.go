@@ -1,0 +1,39 @@
+package translate
+
+// Generation is the newest generation of the listeners' fixed filter list that this release can serve; a filter says in
+// Since which generation has it first. It rises by one when a release adds a filter, since that drains the connections of
+// every listener once. While a replica of an older release is alive, the older generation is served: see Inputs.Generation.
+//
+//	1: what features of routes need
+//	2: what calls of functions need
+const Generation = 2
+
+// served is the generation that a listener is built of: the one in force, as far as this release knows it.
+func served(inForce int) int {
+	if inForce < 1 || inForce > Generation {
+		return Generation
+	}
+	return inForce
+}
+
+// filtersOf is the filter list of a generation, in order, without the router; the caller may append to it.
+func (t *Translator) filtersOf(inForce int) (list []Filter) {
+	generation := served(inForce)
+	for _, f := range t.filters {
+		if f.Since <= generation {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// since is the generation that has all filters of the feature; 0 where it needs none.
+func (k Kind) since() (since int) {
+	if k.Filters == nil {
+		return 0
+	}
+	for _, f := range k.Filters() {
+		since = max(since, f.Since, 1)
+	}
+	return since
+}
