@@ -74,11 +74,12 @@ gomodule() {
 	(cd "$here/$1" && GOWORK=off go build -mod=readonly -tags "${tags:-}" -ldflags '-s -w' -o "$4/$3" "$2")
 }
 
-# Vault with few engines, and beside it the one for AWS as a plugin, in a folder that holds plugins only.
+# Vault with few engines, and what it has for AWS (secrets, and log-ins) as plugins, in a folder that holds nothing else.
 vault() {
-	local tags=minimal
-	gomodule vault github.com/hashicorp/vault vault "$1"
-	gomodule vault github.com/hashicorp/vault/builtin/logical/aws/cmd/aws plugins/aws "$1"
+	local tags=minimal from=github.com/hashicorp/vault
+	gomodule vault $from vault "$1"
+	gomodule vault $from/builtin/logical/aws/cmd/aws plugins/aws "$1"
+	gomodule vault $from/builtin/credential/aws/cmd/aws plugins/aws-auth "$1"
 }
 
 for tool in "$@"; do
@@ -94,7 +95,7 @@ for tool in "$@"; do
 		;;
 	vault)
 		[ -z "${VAULT_PATH:-}" ] || continue
-		install vault "$(pinned github.com/hashicorp/vault vault)" vault vault
+		install vault "$(pinned github.com/hashicorp/vault vault)" plugins/aws-auth vault
 		;;
 	openbao)
 		[ -z "${BAO_PATH:-}" ] || continue

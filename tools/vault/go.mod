@@ -4,6 +4,7 @@ go 1.26.7
 
 tool (
 	github.com/hashicorp/vault
+	github.com/hashicorp/vault/builtin/credential/aws/cmd/aws
 	github.com/hashicorp/vault/builtin/logical/aws/cmd/aws
 )
 
