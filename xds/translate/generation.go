@@ -18,9 +18,14 @@ func served(inForce int) int {
 
 // filtersOf is the filter list of a generation, in order, without the router; the caller may append to it.
 func (t *Translator) filtersOf(inForce int) (list []Filter) {
+	return append(t.featureFilters(inForce, false), t.featureFilters(inForce, true)...)
+}
+
+// featureFilters lists the features' filters that stand before the script, or those that stand behind it.
+func (t *Translator) featureFilters(inForce int, last bool) (list []Filter) {
 	generation := served(inForce)
 	for _, f := range t.filters {
-		if f.Since <= generation {
+		if f.Since <= generation && f.Last == last {
 			list = append(list, f)
 		}
 	}

@@ -35,6 +35,7 @@ type Filter struct {
 	Name     string
 	Config   proto.Message
 	Disabled bool   // turned on by per-route configuration
+	Last     bool   // it stands behind the script, which so neither sees nor overwrites what it does to a request
 	Since    int    // the generation of the filter list that has it first; 0 is 1
 	Requires string // the Envoy extension it needs ("envoy.filters.http.lua"), checked per node
 }
