@@ -113,6 +113,9 @@ func (c *Client) Reachable() bool { return c.beat.leader() }
 // Lag is how late a change may be seen because there are more watches than the agent allows connections; usually 0.
 func (c *Client) Lag() time.Duration { return c.slots.lag() }
 
+// HoldTime is how long the loss of a whole list is held, and a replica that is gone is counted as alive.
+func (c *Client) HoldTime() time.Duration { return c.cfg.Hold }
+
 // key is the full key of a path below the prefix.
 func (c *Client) key(rel string) string { return c.Prefix + rel }
 

@@ -22,6 +22,7 @@ const (
 	historyDir    = "history/"
 	quarantineDir = "quarantine/"
 	drainDir      = "drain/"
+	replicasDir   = "replicas/"
 	holdKey       = "hold"
 	freezeKey     = "freeze"
 	lockKey       = "lock"

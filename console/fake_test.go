@@ -166,6 +166,10 @@ func (f *fake) say(e console.Event) {
 
 func (f *fake) subscribers() int { f.mu.Lock(); defer f.mu.Unlock(); return len(f.subs) }
 
+func (f *fake) Generation() console.Generation {
+	return console.Generation{InForce: 1, Newest: 2, Replicas: []console.Replica{{Name: "vm-7", Version: "1.0", Newest: 1, InForce: 1}}}
+}
+
 func (f *fake) Gate() console.Gate {
 	return console.Gate{Open: len(f.waiting) == 0, Waiting: f.waiting}
 }

@@ -29,6 +29,7 @@ type World interface {
 // caller's.
 type Facts interface {
 	Gate() Gate
+	Generation() Generation
 	Frozen() (frozen bool, reason string)
 	Nodes() []Node
 	Sources() []Source // without Upstreams

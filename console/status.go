@@ -17,7 +17,7 @@ func (s *Server) status() Status {
 	w := s.cfg.World.World()
 	frozen, reason := s.cfg.Facts.Frozen()
 	out := Status{
-		Version: s.cfg.Version, Time: s.now(), Origin: s.cfg.Origin, Gate: s.cfg.Facts.Gate(), Frozen: frozen, Reason: reason,
+		Version: s.cfg.Version, Time: s.now(), Origin: s.cfg.Origin, Gate: s.cfg.Facts.Gate(), Filters: s.cfg.Facts.Generation(), Frozen: frozen, Reason: reason,
 		Blocks: map[string]int{}, Documents: documentsOf(w), Problems: []Block{}, BadValues: badValuesOf(w),
 		Nodes: summaryOf(w, s.cfg.Facts.Nodes()),
 	}

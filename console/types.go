@@ -31,6 +31,7 @@ type Status struct {
 	Time      time.Time      `json:"time"`             // when this was true
 	Origin    string         `json:"origin"`           // where the documents are: "consul" or "files"
 	Gate      Gate           `json:"gate"`             // whether Envoys are served
+	Filters   Generation     `json:"filters"`          // which filter list the listeners have
 	Frozen    bool           `json:"frozen"`           // no change of documents or values is accepted
 	Reason    string         `json:"reason,omitempty"` // of the freeze
 	Blocks    map[string]int `json:"blocks"`           // number of blocks by state
@@ -46,6 +47,21 @@ type Status struct {
 type Gate struct {
 	Open    bool     `json:"open"`    // they are
 	Waiting []string `json:"waiting"` // inputs that have not answered yet
+}
+
+// Generation says which generation of the fixed filter list the listeners have: the highest that every replica can serve.
+type Generation struct {
+	InForce  int       `json:"in_force"` // what the listeners have
+	Newest   int       `json:"newest"`   // what this replica can serve at most
+	Replicas []Replica `json:"replicas"` // those that are alive, by name; empty where documents are files
+}
+
+// Replica is one control plane that is alive.
+type Replica struct {
+	Name    string `json:"name"`     // of its host and process
+	Version string `json:"version"`  // of the program
+	Newest  int    `json:"newest"`   // the generation that it can serve at most
+	InForce int    `json:"in_force"` // the one that it serves
 }
 
 // Document is one document and what became of it.
@@ -151,7 +167,7 @@ type NodeType struct {
 type Event struct {
 	ID    uint64    `json:"id"`              // rises by one
 	Time  time.Time `json:"time"`            // when
-	Kind  string    `json:"kind"`            // "block", "connected", "disconnected", "nack", "quarantine", "freeze" or "open"
+	Kind  string    `json:"kind"`            // "block", "connected", "disconnected", "nack", "quarantine", "freeze", "generation" or "open"
 	Block string    `json:"block,omitempty"` // that it is about
 	Node  string    `json:"node,omitempty"`  // that it is about
 	Text  string    `json:"text"`            // in words

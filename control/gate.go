@@ -14,6 +14,7 @@ const (
 	InputDocuments = "documents" // the configured place of documents
 	InputValues    = "values"    // as the ledger
 	InputEndpoints = "endpoints" // every source has answered
+	InputReplicas  = "replicas"  // it is known which generation of the filter list every replica can serve
 )
 
 var timeNone time.Time

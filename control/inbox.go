@@ -77,6 +77,11 @@ func (l *Loop) Quarantine(forms map[gateway.FormRef]*string) {
 	l.in.put(func() { put(&l.in.config.Quarantine, forms, &l.in.configSince) })
 }
 
+// Generation takes the generation of the filter list that every replica can serve. It does not block.
+func (l *Loop) Generation(n int) {
+	l.in.put(func() { l.in.config.Generation = n })
+}
+
 // Endpoints takes the whole truth of sources; nil says that nobody asks for one any more. It does not block.
 func (l *Loop) Endpoints(changed map[gateway.SourceKey][]gateway.Endpoint) {
 	l.in.put(func() {

@@ -31,11 +31,12 @@ const keepPace = time.Second
 
 // kept is what a cold start needs to serve without any other system. It never holds secret material.
 type kept struct {
-	Saved     time.Time       `json:"saved"`
-	Documents []keptDocument  `json:"documents"`
-	Leaves    []keptLeaf      `json:"leaves"`
-	Endpoints []keptEndpoints `json:"endpoints"`
-	Ledger    []keptEntry     `json:"ledger"`
+	Saved      time.Time       `json:"saved"`
+	Generation int             `json:"generation"` // of the filter list; 0: not decided
+	Documents  []keptDocument  `json:"documents"`
+	Leaves     []keptLeaf      `json:"leaves"`
+	Endpoints  []keptEndpoints `json:"endpoints"`
+	Ledger     []keptEntry     `json:"ledger"`
 }
 
 type keptDocument struct {
@@ -100,7 +101,7 @@ func (k *keeper) save() {
 }
 
 func (k *keeper) snapshot(w *gateway.World) *kept {
-	out := &kept{Saved: time.Now().UTC()}
+	out := &kept{Saved: time.Now().UTC(), Generation: w.Generation()}
 	docs := w.Documents()
 	for _, d := range w.LastGood() {
 		k := keptDocument{Name: d.Name, Index: d.Index, Modify: d.Modify, Text: d.Text}
@@ -149,6 +150,7 @@ func writeKept(dir string, s *kept) error {
 	sum := sha256.New()
 	out := &listWriter{w: bufio.NewWriter(io.MultiWriter(file, sum))}
 	out.value(`{"saved":`, s.Saved)
+	out.value(`,"generation":`, s.Generation)
 	writeList(out, `,"documents":[`, s.Documents)
 	writeList(out, `],"leaves":[`, s.Leaves)
 	writeList(out, `],"endpoints":[`, s.Endpoints)
@@ -263,7 +265,7 @@ func (l *Loop) restore() {
 	if l.cfg.Sources != nil {
 		l.cfg.Sources.Seed(seed)
 	}
-	in.Endpoints = seed
+	in.Endpoints, in.Generation = seed, s.Generation
 	l.gate.onDisk = len(in.Documents) > 0
 	l.log.Info("last good state is in force until the sources answer", "saved", s.Saved.Format(time.RFC3339), "documents", len(in.Documents))
 	l.apply(in, timeNone)

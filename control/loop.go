@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -156,7 +157,7 @@ func (l *Loop) configLane() bool {
 	l.gate.confirm(in)
 	l.gate.confirm(waiting)
 	l.gate.first = l.gate.first || l.gate.listed()
-	if len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine) == 0 {
+	if len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine)+in.Generation == 0 {
 		return false
 	}
 	for _, words := range in.Quarantine {
@@ -188,6 +189,9 @@ func (l *Loop) apply(in gateway.Input, since time.Time) {
 	l.meters.apply(time.Since(start))
 	if len(change.Blocks)+len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine) > 0 || in.Settled {
 		l.edits.Add(1)
+	}
+	if before.Generation() != next.Generation() {
+		l.events.add(Event{Kind: "generation", Text: fmt.Sprintf("generation %d of the filter list is in force", next.Generation())})
 	}
 	l.tell(before, change)
 	l.want(change)

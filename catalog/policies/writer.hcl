@@ -1,4 +1,4 @@
-# What a replica needs beside reader.hcl: the lock, and what the replica that holds it keeps in KV.
+# What a replica needs beside reader.hcl: the lock, what the replica that holds it keeps in KV, and its sign of life.
 # Change "sluice/" where consul_prefix is another.
 
 session_prefix "" {
@@ -22,5 +22,10 @@ key_prefix "sluice/history/" {
 }
 
 key_prefix "sluice/quarantine/" {
+  policy = "write"
+}
+
+# A replica says here that it is alive, and which generation of the filter list it can serve.
+key_prefix "sluice/replicas/" {
   policy = "write"
 }

@@ -21,7 +21,9 @@ type facts struct {
 	mu     sync.Mutex
 	frozen bool
 	reason string
-	first  map[string]bool // documents that the loop was given and not told to drop, until the endpoints have answered
+
+	replicas map[string]catalog.Replica // that are alive, by the names of their keys
+	first    map[string]bool            // documents that the loop was given and not told to drop, until the endpoints have answered
 }
 
 var _ console.Facts = (*facts)(nil)

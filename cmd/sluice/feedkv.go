@@ -26,6 +26,7 @@ func (p *plane) addKV(g *run.Group) {
 			p.loop.Freeze(frozen)
 		}, nil)
 	})
+	p.generations.add(g)
 	actor(g, p.writer.Run)
 }
 

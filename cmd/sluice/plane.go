@@ -62,7 +62,9 @@ type plane struct {
 	told     map[string]bool // documents that the loop was given; of the feed's goroutine
 	rescan   chan struct{}   // documents on disk are read again
 	facts    *facts
-	api      *console.Server
+
+	generations *generations
+	api         *console.Server
 }
 
 func newPlane(cfg planeConfig) (*plane, error) {
@@ -94,6 +96,9 @@ func newPlane(cfg planeConfig) (*plane, error) {
 		return nil, err
 	}
 	p.inputs = newInputs(p.loop, loop.Expect)
+	if err := p.newGenerations(); err != nil {
+		return nil, err
+	}
 	if err := p.newXDS(resources); err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func (p *plane) newXDS(resources *store.Store) (err error) {
 // expect lists what must have answered before Envoys are let in.
 func (p *plane) expect() []string {
 	if p.cfg.kv != nil {
-		return []string{control.InputLedger, control.InputDocuments, control.InputValues, control.InputEndpoints}
+		return []string{control.InputLedger, control.InputDocuments, control.InputValues, control.InputEndpoints, control.InputReplicas}
 	}
 	return []string{control.InputDocuments, control.InputEndpoints}
 }

@@ -28,6 +28,7 @@ func (a *app) showStatus(s console.Status) {
 		fmt.Fprintln(a.out, a.paint(green, "serving"))
 	}
 	fmt.Fprintf(a.out, "version %s, blocks: %s\n\n", s.Version, countsOf(s.Blocks))
+	a.showGeneration(s.Filters)
 	rows := [][]string{{"DOCUMENT", "BLOCKS", "PROBLEMS"}}
 	for _, d := range s.Documents {
 		problems := "-"
@@ -63,6 +64,24 @@ func (a *app) showStatus(s console.Status) {
 			fmt.Fprintf(a.out, "\n%s.%s is deleted, but stays while it is named by %s\n", b.Kind, b.Name, strings.Join(b.HeldBy, ", "))
 		}
 	}
+}
+
+// showGeneration says that a newer filter list waits, and for whom.
+func (a *app) showGeneration(g console.Generation) {
+	if g.InForce >= g.Newest {
+		return
+	}
+	var older []string
+	for _, r := range g.Replicas {
+		if r.Newest < g.Newest {
+			older = append(older, fmt.Sprintf("%s (version %s, generation %d)", r.Name, r.Version, r.Newest))
+		}
+	}
+	why := "a replica that could not serve more has just left"
+	if len(older) > 0 {
+		why = "for " + strings.Join(older, ", ")
+	}
+	fmt.Fprintf(a.out, "%s generation %d of the filter list is in force, and this replica has %d: %s\n\n", a.paint(yellow, "older filters:"), g.InForce, g.Newest, why)
 }
 
 func (a *app) showSources(sources []console.Source, watches []console.Watch) {

@@ -19,6 +19,7 @@ type plane struct {
 	dir      string // of its configuration, its token file and its state
 	xds, api string // host:port
 	config   string // path
+	env      []string
 }
 
 // addPlane starts one more replica.
@@ -64,7 +65,7 @@ xds {
 // start starts a replica, also one that was killed, on its own ports and with its own state.
 func (p *plane) start(t testing.TB) {
 	t.Helper()
-	p.process = spawn(t, "sluice server", nil, "server", "-config", p.config)
+	p.process = spawn(t, "sluice server", p.env, "server", "-config", p.config)
 }
 
 // waitServing returns once Envoys are let in.
