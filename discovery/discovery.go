@@ -1,16 +1,18 @@
-// Package discovery is the contract of sources and the Manager that supervises them.
+// Package discovery is the contract of sources and of finders, and what supervises them.
 //
 // A source lists endpoints of one query and watches it. The Manager starts a source for every query that an upstream
 // names, shares it between upstreams, keeps its last good answer, shows its age, and stops it when nobody asks.
+// A finder does the same with the functions of one upstream, and Finders run the finders.
 //
 // A newcomer's map:
 //
-//   - discovery.go: what a source is.
-//   - poll.go: a function that lists becomes a source.
-//   - manager.go: the one goroutine that owns all sources; entry.go: what it knows of each; supervise.go: the goroutine
-//     that runs one source again and again.
-//   - guard.go: when a fall in the number of endpoints is believed.
-//   - status.go: what the Manager tells of itself.
+//   - discovery.go: what a source is; finder.go: what a finder is.
+//   - poll.go, finderpoll.go: a function that lists becomes a source, or a finder.
+//   - manager.go, finders.go: who runs them, and what each family has of its own.
+//   - supervisor.go: the one goroutine that owns all of a family; entry.go: what it knows of each; supervise.go: the
+//     goroutine that runs one of them again and again.
+//   - guard.go: when a fall in the number of endpoints or functions is believed.
+//   - status.go: what is told of all this.
 package discovery
 
 import (

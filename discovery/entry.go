@@ -1,28 +1,23 @@
 package discovery
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"net"
 	"slices"
-	"strconv"
-	"strings"
+	"sync/atomic"
 	"time"
-
-	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// entry is what the Manager knows of one running source. Only the loop touches it, but for key and cancel.
-type entry struct {
-	key    gateway.SourceKey
-	cancel context.CancelFunc
-	guard  *Guard
+// entry is what a supervisor knows of one thing that it runs. Only the loop touches it, but for key, cancel and waiting.
+type entry[K comparable, E any] struct {
+	key     K
+	cancel  context.CancelFunc
+	guard   *Guard
+	waiting *atomic.Bool // it waits for something to ask; not a failure
 
-	good  []gateway.Endpoint // the last answer that was believed; nil: none yet
-	held  []gateway.Endpoint // a later one that is doubted; only where doubted is not zero
-	shown []gateway.Endpoint // what was published; nil: nothing
+	good  []E // the last answer that was believed; nil: none yet
+	held  []E // a later one that is doubted; only where doubted is not zero
+	shown []E // what was published; nil: nothing
 
 	doubted  time.Time // since when held is doubted
 	state    State
@@ -36,12 +31,12 @@ type entry struct {
 	panics   int
 }
 
-// event is one word of a source's goroutine to the loop.
-type event struct {
-	from      *entry
-	endpoints []gateway.Endpoint // with kind eventUpdate
-	err       error              // with kind eventFailed and eventRefused
-	kind      eventKind
+// event is one word of a supervised goroutine to the loop.
+type event[K comparable, E any] struct {
+	from     *entry[K, E]
+	elements []E   // with kind eventUpdate
+	err      error // with kind eventFailed and eventRefused
+	kind     eventKind
 }
 
 type eventKind uint8
@@ -50,11 +45,11 @@ const (
 	eventUpdate eventKind = iota + 1
 	eventAlive
 	eventFailed  // Run returned
-	eventRefused // the source cannot be made
+	eventRefused // it cannot be made
 )
 
 // take brings one event into the state. What a source says after it was dropped does not count.
-func (l *loop) take(ev event) {
+func (l *loop[K, W, E]) take(ev event[K, E]) {
 	e := ev.from
 	if l.entries[e.key] != e {
 		return
@@ -65,7 +60,10 @@ func (l *loop) take(ev event) {
 		l.works(e, now)
 		l.settle(e)
 		e.answered, e.stale = true, false
-		l.judge(e, ev.endpoints, now)
+		if l.intern != nil {
+			ev.elements = l.intern(e.shown, ev.elements)
+		}
+		l.judge(e, ev.elements, now)
 	case eventAlive:
 		l.works(e, now)
 		if !e.doubted.IsZero() {
@@ -87,7 +85,7 @@ func (l *loop) take(ev event) {
 	}
 }
 
-func (l *loop) works(e *entry, now time.Time) {
+func (l *loop[K, W, E]) works(e *entry[K, E], now time.Time) {
 	e.contact = now
 	if e.state == OK {
 		return
@@ -98,42 +96,18 @@ func (l *loop) works(e *entry, now time.Time) {
 	e.state, e.since, e.err = OK, now, nil
 }
 
-func (l *loop) settle(e *entry) {
+func (l *loop[K, W, E]) settle(e *entry[K, E]) {
 	if !e.settled {
 		e.settled = true
-		l.open--
+		l.unsettled--
 	}
 }
 
 // show publishes what differs from what was published before.
-func (l *loop) show(e *entry, endpoints []gateway.Endpoint) {
-	if e.shown != nil && slices.EqualFunc(e.shown, endpoints, equalEndpoint) {
+func (l *loop[K, W, E]) show(e *entry[K, E], elements []E) {
+	if e.shown != nil && slices.EqualFunc(e.shown, elements, l.equal) {
 		return
 	}
-	e.shown = endpoints
-	l.pending[e.key] = endpoints
-}
-
-// arrange sorts a copy of endpoints by ID, address and port; of several with one ID the first stays. It is never nil.
-func arrange(endpoints []gateway.Endpoint) []gateway.Endpoint {
-	out := make([]gateway.Endpoint, 0, len(endpoints))
-	for _, e := range endpoints {
-		if e.ID == "" {
-			e.ID = net.JoinHostPort(e.Address, strconv.Itoa(int(e.Port)))
-		}
-		out = append(out, e)
-	}
-	slices.SortStableFunc(out, func(a, b gateway.Endpoint) int {
-		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port))
-	})
-	return slices.CompactFunc(out, func(a, b gateway.Endpoint) bool { return a.ID == b.ID })
-}
-
-func equalEndpoint(a, b gateway.Endpoint) bool {
-	return a.ID == b.ID && a.Address == b.Address && a.Port == b.Port && a.Health == b.Health && a.Weight == b.Weight &&
-		a.Locality == b.Locality && slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
-}
-
-func compareKey(a, b gateway.SourceKey) int {
-	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Query, b.Query))
+	e.shown = elements
+	l.pending[e.key] = elements
 }

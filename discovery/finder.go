@@ -2,13 +2,16 @@ package discovery
 
 import (
 	"context"
+	"math/rand/v2"
+	"time"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
 // Finder lists and watches the functions of one upstream. Its contract is that of Source, with functions: every update
 // is the whole truth, sorted by name, and one that equals the last is not made (alive says that the remote answered).
-// A function that is unchanged may be the same pointer or an equal one.
+// A function that is unchanged may be the same pointer or an equal one. A finder may keep what it learnt about the
+// remote from one Run to the next, but its first answer in each Run is an update.
 type Finder interface {
 	Run(ctx context.Context, update func([]*gateway.Function), alive func()) error
 }
@@ -27,4 +30,22 @@ type Surroundings struct {
 
 	// Material is the content of a secret that the finder's block names; ok is false while it is not known.
 	Material gateway.Reveal
+}
+
+// The pauses of Await: short at first, when an upstream is being started.
+const (
+	firstLook = 250 * time.Millisecond
+	longLook  = 5 * time.Second
+)
+
+// Await waits, in silence, until the upstream has endpoints, and returns them. Nil says that ctx ended first.
+func (s Surroundings) Await(ctx context.Context) []gateway.Endpoint {
+	for pause := firstLook; ; pause = min(2*pause, longLook) {
+		if found := s.Endpoints(); len(found) > 0 && ctx.Err() == nil {
+			return found
+		}
+		if !sleep(ctx, pause+rand.N(pause/4)) {
+			return nil
+		}
+	}
 }

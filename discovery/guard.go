@@ -4,11 +4,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// Guard says which falls in the number of endpoints are doubted. An answer without any endpoint after one with some
+// Guard says which falls in the number of endpoints, or functions, are doubted. An answer without any endpoint after one with some
 // always is: it is held for Hold, and counts once an answer after that still says so. An answer that lost more than
 // Share of at least Least endpoints is held until a second answer, a Second later at least, confirms it.
 //
@@ -61,14 +59,14 @@ func (g *Guard) doubts(before, now int) bool {
 }
 
 // judge believes or holds an answer.
-func (l *loop) judge(e *entry, answer []gateway.Endpoint, now time.Time) {
+func (l *loop[K, W, E]) judge(e *entry[K, E], answer []E, now time.Time) {
 	if !e.guard.doubts(len(e.good), len(answer)) {
 		l.believe(e, answer)
 		return
 	}
 	if e.doubted.IsZero() {
 		e.doubted = now
-		l.log.Warn("a source lost many endpoints at once; they stay until that is confirmed", "source", e.key,
+		l.log.Warn("a source lost many "+l.things+" at once; they stay until that is confirmed", "source", e.key,
 			"before", len(e.good), "after", len(answer))
 	}
 	wait := e.guard.second()
@@ -80,17 +78,17 @@ func (l *loop) judge(e *entry, answer []gateway.Endpoint, now time.Time) {
 		return
 	}
 	e.held = answer
-	l.show(e, union(answer, e.good))
+	l.show(e, l.union(answer, e.good))
 	l.reviewAt(e.doubted.Add(e.guard.hold()), now)
 }
 
-func (l *loop) believe(e *entry, answer []gateway.Endpoint) {
+func (l *loop[K, W, E]) believe(e *entry[K, E], answer []E) {
 	e.good, e.held, e.doubted = answer, nil, time.Time{}
 	l.show(e, answer)
 }
 
 // review believes what was held long enough by a source that works.
-func (l *loop) review(now time.Time) {
+func (l *loop[K, W, E]) review(now time.Time) {
 	for _, e := range l.entries {
 		if e.doubted.IsZero() {
 			continue
@@ -104,23 +102,23 @@ func (l *loop) review(now time.Time) {
 }
 
 // reviewAt arms the timer, if it would not fire earlier anyway.
-func (l *loop) reviewAt(at, now time.Time) {
+func (l *loop[K, W, E]) reviewAt(at, now time.Time) {
 	if l.nextAt.IsZero() || at.Before(l.nextAt) {
 		l.nextAt = at
 		l.doubt.Reset(max(at.Sub(now), 0))
 	}
 }
 
-// union is a with those of b whose IDs a lacks. Both are sorted by ID.
-func union(a, b []gateway.Endpoint) []gateway.Endpoint {
+// union is a with those of b whose ids a lacks. Both are sorted by id.
+func (l *loop[K, W, E]) union(a, b []E) []E {
 	out := slices.Clone(a)
 	for _, e := range b {
-		if _, found := slices.BinarySearchFunc(a, e.ID, func(x gateway.Endpoint, id string) int {
-			return strings.Compare(x.ID, id)
+		if _, found := slices.BinarySearchFunc(a, l.id(e), func(x E, id string) int {
+			return strings.Compare(l.id(x), id)
 		}); !found {
 			out = append(out, e)
 		}
 	}
-	slices.SortFunc(out, func(x, y gateway.Endpoint) int { return strings.Compare(x.ID, y.ID) })
+	slices.SortFunc(out, func(x, y E) int { return strings.Compare(l.id(x), l.id(y)) })
 	return out
 }

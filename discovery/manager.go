@@ -1,17 +1,26 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"maps"
+	"net"
 	"slices"
-	"sync"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// The back-off of a failing source: at most 15 s, since the longest interval is jittered by half of itself.
+const (
+	firstRetry   = 250 * time.Millisecond
+	longestRetry = 10 * time.Second
 )
 
 // Options are what a Manager needs. The zero value of each but Publish is usable.
@@ -33,226 +42,92 @@ type Options struct {
 
 // Manager runs the sources that are wanted. All methods are safe for concurrent use.
 type Manager struct {
-	opts    Options
-	kinds   map[string]Kind
-	log     hclog.Logger
-	started atomic.Bool
-	stopped chan struct{} // closed when Run has returned
-
-	seeds  chan map[gateway.SourceKey][]gateway.Endpoint // holds at most one; sums up
-	wants  chan map[gateway.SourceKey]gateway.SourceSpec // holds at most one: the latest
-	events chan event
-	asks   chan chan<- Status
-	waits  chan chan<- struct{}
+	s *supervisor[gateway.SourceKey, gateway.SourceSpec, gateway.Endpoint]
 }
 
 // New returns a Manager that does nothing until Run.
 func New(opts Options) *Manager {
-	if opts.Log == nil {
-		opts.Log = hclog.NewNullLogger()
-	}
-	if opts.Burst <= 0 {
-		opts.Burst = 64
-	}
-	if opts.Pace <= 0 {
-		opts.Pace = 200 * time.Microsecond
-	}
-	m := &Manager{
-		opts: opts, kinds: make(map[string]Kind), log: opts.Log, stopped: make(chan struct{}),
-		seeds:  make(chan map[gateway.SourceKey][]gateway.Endpoint, 1),
-		wants:  make(chan map[gateway.SourceKey]gateway.SourceSpec, 1),
-		events: make(chan event),
-		asks:   make(chan chan<- Status),
-		waits:  make(chan chan<- struct{}),
-	}
+	kinds := make(map[string]Kind)
 	for _, k := range opts.Kinds {
-		m.kinds[k.Name] = k
+		kinds[k.Name] = k
 	}
-	return m
+	return &Manager{s: newSupervisor(family[gateway.SourceKey, gateway.SourceSpec, gateway.Endpoint]{
+		open: func(key gateway.SourceKey, spec gateway.SourceSpec, _ *atomic.Bool) (runner[gateway.Endpoint], error) {
+			kind, ok := kinds[key.Kind]
+			if !ok {
+				return nil, fmt.Errorf("no source of kind %q is configured", key.Kind)
+			}
+			return kind.Open(spec)
+		},
+		guard:      func(key gateway.SourceKey) *Guard { return kinds[key.Kind].Guard },
+		compare:    compareKey,
+		arrange:    arrange,
+		id:         func(e gateway.Endpoint) string { return e.ID },
+		equal:      equalEndpoint,
+		publish:    opts.Publish,
+		burst:      cmp.Or(max(opts.Burst, 0), 64),
+		pace:       cmp.Or(max(opts.Pace, 0), 200*time.Microsecond),
+		firstRetry: firstRetry, longestRetry: longestRetry,
+		things: "endpoints",
+		log:    opts.Log,
+	})}
 }
 
 // Want says which sources are to run from now on: those with new keys start, those whose keys are missing stop and
 // their endpoints are forgotten, all others are not touched. It does not wait, and may be called before Run.
 func (m *Manager) Want(sources map[gateway.SourceKey]gateway.SourceSpec) {
-	sources = maps.Clone(sources)
-	for {
-		select {
-		case m.wants <- sources:
-			return
-		default:
-		}
-		select {
-		case <-m.wants: // an older wish that nobody has read
-		default:
-		}
-	}
+	m.s.want(maps.Clone(sources))
 }
 
 // Seed gives the last good answers of an earlier run. They are published when their keys are wanted and stay, marked
 // stale, until the source has answered itself; the source's guard compares its first answer with them. It does not
 // wait, and is called before Run or right after.
-func (m *Manager) Seed(last map[gateway.SourceKey][]gateway.Endpoint) {
-	last = maps.Clone(last)
-	for {
-		select {
-		case m.seeds <- last:
-			return
-		default:
-		}
-		select {
-		case earlier := <-m.seeds:
-			maps.Copy(earlier, last)
-			last = earlier
-		default:
-		}
-	}
-}
+func (m *Manager) Seed(last map[gateway.SourceKey][]gateway.Endpoint) { m.s.seed(maps.Clone(last)) }
 
 // Run runs the wanted sources until ctx ends and everything that it started has returned. Its error is that of being
 // called twice.
-func (m *Manager) Run(ctx context.Context) error {
-	if !m.started.CompareAndSwap(false, true) {
-		return errors.New("run sources: the manager has run before")
-	}
-	defer close(m.stopped)
-	ctx, cancel := context.WithCancel(ctx)
-	var tasks sync.WaitGroup
-	defer tasks.Wait()
-	defer cancel()
+func (m *Manager) Run(ctx context.Context) error { return m.s.run(ctx) }
 
-	publish := make(chan map[gateway.SourceKey][]gateway.Endpoint)
-	tasks.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case changed := <-publish:
-				m.opts.Publish(changed)
-			}
+// Snapshot returns the status of all sources, after everything that Want was told before. It waits for Run to be
+// started; its error is that ctx ended or Run has returned.
+func (m *Manager) Snapshot(ctx context.Context) (Status, error) {
+	all, err := m.s.snapshot(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	out := Status{Answered: all.answered, Known: all.known}
+	for _, s := range all.runs {
+		out.Sources = append(out.Sources, SourceStatus{
+			Key: s.key, State: s.state, Since: s.since, Contact: s.contact, Endpoints: s.shown, Held: s.held,
+			Stale: s.stale, Answered: s.answered, Err: s.err, Restarts: s.restarts, Panics: s.panics,
+		})
+	}
+	return out, nil
+}
+
+// WaitAnswered returns when Status.Answered is true. Its error is that ctx ended before, or Run returned.
+func (m *Manager) WaitAnswered(ctx context.Context) error { return m.s.wait(ctx) }
+
+// arrange sorts a copy of endpoints by ID, address and port; of several with one ID the first stays. It is never nil.
+func arrange(endpoints []gateway.Endpoint) []gateway.Endpoint {
+	out := make([]gateway.Endpoint, 0, len(endpoints))
+	for _, e := range endpoints {
+		if e.ID == "" {
+			e.ID = net.JoinHostPort(e.Address, strconv.Itoa(int(e.Port)))
 		}
+		out = append(out, e)
+	}
+	slices.SortStableFunc(out, func(a, b gateway.Endpoint) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Address, b.Address), cmp.Compare(a.Port, b.Port))
 	})
-	l := &loop{
-		Manager: m, ctx: ctx, tasks: &tasks,
-		seeded:  make(map[gateway.SourceKey][]gateway.Endpoint),
-		entries: make(map[gateway.SourceKey]*entry),
-		pending: make(map[gateway.SourceKey][]gateway.Endpoint),
-		doubt:   time.NewTimer(time.Hour),
-	}
-	l.doubt.Stop()
-	defer l.doubt.Stop()
-	l.run(publish)
-	return nil
+	return slices.CompactFunc(out, func(a, b gateway.Endpoint) bool { return a.ID == b.ID })
 }
 
-// loop is the state of a running Manager. Only the goroutine of Run touches it.
-type loop struct {
-	*Manager
-	ctx     context.Context // of this Run; sources end with it
-	tasks   *sync.WaitGroup
-	seeded  map[gateway.SourceKey][]gateway.Endpoint // not wanted yet
-	entries map[gateway.SourceKey]*entry
-	pending map[gateway.SourceKey][]gateway.Endpoint // to be published
-	waiters []chan<- struct{}
-	wished  bool // Want has been called
-	open    int  // entries that have not settled
-	doubt   *time.Timer
-	nextAt  time.Time // when doubt fires; zero: it does not
+func equalEndpoint(a, b gateway.Endpoint) bool {
+	return a.ID == b.ID && a.Address == b.Address && a.Port == b.Port && a.Health == b.Health && a.Weight == b.Weight &&
+		a.Locality == b.Locality && slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
 }
 
-func (l *loop) run(publish chan<- map[gateway.SourceKey][]gateway.Endpoint) {
-	for {
-		var out chan<- map[gateway.SourceKey][]gateway.Endpoint
-		if len(l.pending) > 0 {
-			out = publish
-		}
-		select {
-		case <-l.ctx.Done():
-			return
-		case s := <-l.seeds:
-			maps.Copy(l.seeded, s)
-		case w := <-l.wants:
-			l.want(w)
-		case ev := <-l.events:
-			l.take(ev)
-		case out <- l.pending:
-			l.pending = make(map[gateway.SourceKey][]gateway.Endpoint)
-		case <-l.doubt.C:
-			l.nextAt = time.Time{}
-			l.review(time.Now())
-		case reply := <-l.asks:
-			l.catchUp()
-			reply <- l.status()
-		case w := <-l.waits:
-			l.catchUp()
-			l.waiters = append(l.waiters, w)
-		}
-		l.release()
-	}
-}
-
-// catchUp reads a wish that came before a question, so that the answer is about it.
-func (l *loop) catchUp() {
-	select {
-	case w := <-l.wants:
-		l.want(w)
-	default:
-	}
-}
-
-func (l *loop) want(sources map[gateway.SourceKey]gateway.SourceSpec) {
-	select {
-	case s := <-l.seeds:
-		maps.Copy(l.seeded, s)
-	default:
-	}
-	l.wished = true
-	for k, e := range l.entries {
-		if _, wanted := sources[k]; wanted {
-			continue
-		}
-		e.cancel()
-		delete(l.entries, k)
-		if !e.settled {
-			l.open--
-		}
-		if e.shown != nil {
-			l.pending[k] = nil
-		}
-	}
-	starts := 0
-	for _, k := range slices.SortedFunc(maps.Keys(sources), compareKey) {
-		if _, runs := l.entries[k]; runs {
-			continue
-		}
-		var after time.Duration
-		if starts++; starts > l.opts.Burst {
-			after = time.Duration(starts-l.opts.Burst) * l.opts.Pace
-		}
-		l.start(k, sources[k], after)
-	}
-}
-
-func (l *loop) start(k gateway.SourceKey, spec gateway.SourceSpec, after time.Duration) {
-	ctx, cancel := context.WithCancel(l.ctx)
-	e := &entry{key: k, cancel: cancel, guard: l.kinds[k.Kind].Guard, since: time.Now()}
-	if last, ok := l.seeded[k]; ok {
-		delete(l.seeded, k)
-		e.good = arrange(last)
-		e.shown, e.stale = e.good, true
-		l.pending[k] = e.shown
-	}
-	l.entries[k] = e
-	l.open++
-	l.tasks.Go(func() { l.supervise(ctx, e, spec, after) })
-}
-
-// release tells those who wait that every wanted source has settled.
-func (l *loop) release() {
-	if !l.wished || l.open > 0 {
-		return
-	}
-	for _, w := range l.waiters {
-		close(w)
-	}
-	l.waiters = nil
+func compareKey(a, b gateway.SourceKey) int {
+	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Query, b.Query))
 }

@@ -49,28 +49,42 @@ type SourceStatus struct {
 	Panics    int   // of these: panics
 }
 
+// standing is everything that a supervisor runs, at one moment.
+type standing[K comparable] struct {
+	runs            []account[K] // by key
+	answered, known bool         // see Status
+}
+
+// account is one of them.
+type account[K comparable] struct {
+	key                      K
+	state                    State
+	since, contact           time.Time
+	shown, held              int
+	stale, answered, waiting bool
+	err                      error
+	restarts, panics         int
+}
+
 var errStopped = errors.New("the manager of sources has stopped")
 
-// Snapshot returns the status of all sources, after everything that Want was told before. It waits for Run to be
-// started; its error is that ctx ended or Run has returned.
-func (m *Manager) Snapshot(ctx context.Context) (Status, error) {
-	reply := make(chan Status, 1)
+func (s *supervisor[K, W, E]) snapshot(ctx context.Context) (standing[K], error) {
+	reply := make(chan standing[K], 1)
 	select {
-	case m.asks <- reply:
+	case s.asks <- reply:
 		return <-reply, nil
-	case <-m.stopped:
-		return Status{}, errStopped
+	case <-s.stopped:
+		return standing[K]{}, errStopped
 	case <-ctx.Done():
-		return Status{}, ctx.Err()
+		return standing[K]{}, ctx.Err()
 	}
 }
 
-// WaitAnswered returns when Status.Answered is true. Its error is that ctx ended before, or Run returned.
-func (m *Manager) WaitAnswered(ctx context.Context) error {
+func (s *supervisor[K, W, E]) wait(ctx context.Context) error {
 	done := make(chan struct{})
 	select {
-	case m.waits <- done:
-	case <-m.stopped:
+	case s.waits <- done:
+	case <-s.stopped:
 		return errStopped
 	case <-ctx.Done():
 		return ctx.Err()
@@ -78,26 +92,26 @@ func (m *Manager) WaitAnswered(ctx context.Context) error {
 	select {
 	case <-done:
 		return nil
-	case <-m.stopped:
+	case <-s.stopped:
 		return errStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (l *loop) status() Status {
-	out := Status{Answered: l.wished && l.open == 0, Known: l.wished}
-	for _, k := range slices.SortedFunc(maps.Keys(l.entries), compareKey) {
+func (l *loop[K, W, E]) status() standing[K] {
+	out := standing[K]{answered: l.wished && l.unsettled == 0, known: l.wished}
+	for _, k := range slices.SortedFunc(maps.Keys(l.entries), l.compare) {
 		e := l.entries[k]
-		s := SourceStatus{
-			Key: k, State: e.state, Since: e.since, Contact: e.contact, Endpoints: len(e.shown), Stale: e.stale,
-			Answered: e.answered, Err: e.err, Restarts: e.restarts, Panics: e.panics,
+		a := account[K]{
+			key: k, state: e.state, since: e.since, contact: e.contact, shown: len(e.shown), stale: e.stale,
+			answered: e.answered, err: e.err, restarts: e.restarts, panics: e.panics, waiting: e.waiting.Load(),
 		}
 		if !e.doubted.IsZero() {
-			s.Held = len(e.shown) - len(e.held)
+			a.held = len(e.shown) - len(e.held)
 		}
-		out.Known = out.Known && (e.shown != nil || e.settled)
-		out.Sources = append(out.Sources, s)
+		out.known = out.known && (e.shown != nil || e.settled)
+		out.runs = append(out.runs, a)
 	}
 	return out
 }

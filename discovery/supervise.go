@@ -10,51 +10,43 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-
-	"github.com/sluice-gateway/sluice/gateway"
-)
-
-// The back-off of a failing source: at most 15 s, since the longest interval is jittered by half of itself.
-const (
-	firstRetry   = 250 * time.Millisecond
-	longestRetry = 10 * time.Second
 )
 
 var errEnded = errors.New("the source ended without an error")
 
 // supervise runs one source until ctx ends, again after each failure. after is how long it waits at first.
-func (m *Manager) supervise(ctx context.Context, e *entry, spec gateway.SourceSpec, after time.Duration) {
+func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, E], wanted W, after time.Duration) {
 	defer e.cancel()
-	if after > 0 && !sleep(ctx, after+rand.N(m.opts.Pace)) {
+	if after > 0 && !sleep(ctx, after+rand.N(s.pace)) {
 		return
 	}
 	retry := backoff.NewExponentialBackOff()
-	retry.InitialInterval, retry.Multiplier, retry.MaxInterval = firstRetry, 2, longestRetry
-	send := func(ev event) {
+	retry.InitialInterval, retry.Multiplier, retry.MaxInterval = s.firstRetry, 2, s.longestRetry
+	send := func(ev event[K, E]) {
 		ev.from = e
 		select {
-		case m.events <- ev:
+		case s.events <- ev:
 		case <-ctx.Done():
 		}
 	}
-	var source Source
+	var source runner[E]
 	for {
 		var err error
 		if source == nil {
-			source, err = m.open(e.key, spec)
+			source, err = s.make(e, wanted)
 		}
 		if err != nil {
-			send(event{kind: eventRefused, err: err})
+			send(event[K, E]{kind: eventRefused, err: err})
 		} else {
 			var worked bool
-			worked, err = m.once(ctx, e.key, source, send)
+			worked, err = s.once(ctx, e.key, source, send)
 			if ctx.Err() != nil {
 				return
 			}
 			if worked {
 				retry.Reset()
 			}
-			send(event{kind: eventFailed, err: err})
+			send(event[K, E]{kind: eventFailed, err: err})
 		}
 		if !sleep(ctx, retry.NextBackOff()) {
 			return
@@ -62,35 +54,31 @@ func (m *Manager) supervise(ctx context.Context, e *entry, spec gateway.SourceSp
 	}
 }
 
-// open makes a source. A panic is an error.
-func (m *Manager) open(key gateway.SourceKey, spec gateway.SourceSpec) (source Source, err error) {
-	defer m.rescue(key, &err)
-	kind, ok := m.kinds[key.Kind]
-	if !ok {
-		return nil, fmt.Errorf("open source %s: no source of kind %q is configured", key, key.Kind)
-	}
-	if source, err = kind.Open(spec); err != nil {
-		return nil, fmt.Errorf("open source %s: %w", key, err)
+// make makes a source. A panic is an error.
+func (s *supervisor[K, W, E]) make(e *entry[K, E], wanted W) (source runner[E], err error) {
+	defer s.rescue(e.key, &err)
+	if source, err = s.open(e.key, wanted, e.waiting); err != nil {
+		return nil, fmt.Errorf("open source %v: %w", e.key, err)
 	}
 	return source, nil
 }
 
 // once runs a source until it returns, and says whether the remote answered meanwhile. err is never nil.
-func (m *Manager) once(ctx context.Context, key gateway.SourceKey, source Source, send func(event)) (worked bool, err error) {
+func (s *supervisor[K, W, E]) once(ctx context.Context, key K, source runner[E], send func(event[K, E])) (worked bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var heard atomic.Bool
-	tell := func(ev event) {
+	tell := func(ev event[K, E]) {
 		if ctx.Err() == nil {
 			heard.Store(true)
 			send(ev)
 		}
 	}
 	func() {
-		defer m.rescue(key, &err)
+		defer s.rescue(key, &err)
 		err = source.Run(ctx,
-			func(endpoints []gateway.Endpoint) { tell(event{kind: eventUpdate, endpoints: arrange(endpoints)}) },
-			func() { tell(event{kind: eventAlive}) })
+			func(elements []E) { tell(event[K, E]{kind: eventUpdate, elements: s.arrange(elements)}) },
+			func() { tell(event[K, E]{kind: eventAlive}) })
 	}()
 	if err == nil {
 		err = errEnded
@@ -99,9 +87,9 @@ func (m *Manager) once(ctx context.Context, key gateway.SourceKey, source Source
 }
 
 // rescue turns a panic into an error.
-func (m *Manager) rescue(key gateway.SourceKey, err *error) {
+func (s *supervisor[K, W, E]) rescue(key K, err *error) {
 	if r := recover(); r != nil {
-		m.log.Error("a source panicked", "source", key, "error", r, "stack", string(debug.Stack()))
+		s.log.Error("a source panicked", "source", key, "error", r, "stack", string(debug.Stack()))
 		*err = &panicError{reason: r}
 	}
 }
