@@ -76,10 +76,10 @@ gomodule() {
 
 # Vault with few engines, and what it has for AWS (secrets, and log-ins) as plugins, in a folder that holds nothing else.
 vault() {
-	local tags=minimal from=github.com/hashicorp/vault
-	gomodule vault $from vault "$1"
-	gomodule vault $from/builtin/logical/aws/cmd/aws plugins/aws "$1"
-	gomodule vault $from/builtin/credential/aws/cmd/aws plugins/aws-auth "$1"
+	local tags=minimal
+	gomodule vault github.com/hashicorp/vault vault "$1"
+	gomodule vault ./aws plugins/aws "$1"
+	gomodule vault ./aws-auth plugins/aws-auth "$1"
 }
 
 for tool in "$@"; do
