@@ -147,6 +147,7 @@ func (a *application) remove(b *Block) {
 	a.w.withheld.del(b.ID)
 	a.markDeleted(b.ID, false)
 	a.drop(b.ID)
+	a.forgetFunction(b.ID)
 }
 
 // markDeleted notes whether a block is retired; routes that name no gateway depend on that.
@@ -222,6 +223,10 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 			diags = append(diags, d)
 		}
 	}
+	if b.Kind == KindFunction && usable(diags) {
+		a.note(b.ID, b.Newest)
+		diags = append(diags, a.judgeFunction(b)...)
+	}
 	return append(diags, a.conflictingDefaults(b)...)
 }
 
@@ -252,6 +257,9 @@ func (a *application) state(b *Block) State {
 	case b.Newest == nil:
 		return StateRetired
 	case b.InForce == nil || b.InForce.Hash != b.Newest.Hash || !usable(b.Diags):
+		if onlyWaits(b.Diags) {
+			return StateWaiting
+		}
 		return StateRejected
 	}
 	if b.Kind == KindLocal {
@@ -261,4 +269,15 @@ func (a *application) state(b *Block) State {
 		return StateAccepted
 	}
 	return StatePending
+}
+
+// onlyWaits says that time alone may mend what is wrong.
+func onlyWaits(diags hcl.Diagnostics) (waits bool) {
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError && !Waits(d) {
+			return false
+		}
+		waits = waits || d.Severity == hcl.DiagError
+	}
+	return waits
 }

@@ -14,7 +14,8 @@ type Input struct {
 	Endpoints  map[SourceKey][]Endpoint  // the whole truth of a source; nil: it lists nothing
 	Forget     []SourceKey               // sources of which nothing is known any more
 	Functions  map[FinderKey][]*Function // the whole truth of a finder; nil: nobody asks for it any more
-	Secrets    map[ID]string             // versions of secret material, opaque; "": not known, or expired
+	Remembered map[ID]*Function          // what references to functions led to, of a last good state: see World.Remembered
+	Secrets    map[ID]string             // versions of secret material, opaque. Absent: not known (yet); "": it has expired, or is no more
 	Ledger     map[ID]*Form              // last accepted forms; nil: none. A value's form holds it under Instances[""]
 	Quarantine map[FormRef]*string       // forms that an Envoy refused, and its words; nil: lifted
 	Drained    map[string]bool           // ADDRESS:PORT that takes no traffic; false: undone
@@ -41,6 +42,8 @@ func Apply(w *World, in Input) (*World, Change) {
 	values = append(values, a.takeLeaves(in)...)
 	a.takeDocuments(in)
 	a.takeEndpoints(in)
+	a.takeFunctions(in)
+	a.takeSecrets(in)
 	a.takeGeneration(in)
 	a.evaluate(values)
 	a.settleAll()

@@ -32,6 +32,7 @@ func TestIncrementalEqualsRebuild(t *testing.T) {
 var testRules = &Rules{Features: []FeatureRule{
 	{Type: "old", Combine: Compose, Levels: AllLevels, Since: 1}, {Type: "new", Combine: Compose, Levels: AllLevels, Since: 2},
 	{Type: "newest", Combine: Nearest, Levels: AllLevels, Since: 3},
+	{Type: "cred-s0", Combine: Compose, Levels: AllLevels, Since: 1}, {Type: "cred-s1", Combine: Compose, Levels: AllLevels},
 }}
 
 func drawInput(t *rapid.T, w *World) Input {

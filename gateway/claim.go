@@ -74,6 +74,7 @@ func (a *application) contend(id ID) *contender {
 	if b.Newest == nil {
 		return c
 	}
+	a.note(id, append(a.w.goodForms(id), b.Newest)...)
 	c.diags = a.judge(b)
 	if usable(c.diags) {
 		candidate, diags := a.w.flatten(id, b.Newest)
@@ -219,7 +220,10 @@ func (a *application) commitRoute(c *contender, l *loss) {
 		form, f = c.lastGood, c.fallback
 	}
 	a.replaceFlat(c.before.flat, f)
-	next.flat, next.lapsed = f, nil
+	next.flat, next.lapsed, next.Degraded = f, nil, nil
+	if f != nil {
+		next.Degraded = f.fails
+	}
 	if form == nil && next.Newest != nil { // it comes back when what it needs does
 		next.lapsed = c.remembered
 		a.reindexClaims(&next, c.candidate, c.memory)

@@ -9,10 +9,14 @@ type layer struct {
 
 // effective combines the features of all levels for one destination (or, with none, for the route's own answer), in
 // filter order and within one type weakest first.
-func (w *World) effective(g *Gateway, u *Upstream, r *Route, to *Destination) []Effective {
+func (w *World) effective(g *Gateway, u *Upstream, r *Route, to *Destination, f *Function) []Effective {
 	layers := []layer{{g.Features, LevelGateway, ID{KindGateway, g.Name}}}
 	if u != nil {
 		layers = append(layers, layer{u.Features, LevelUpstream, ID{KindUpstream, u.Name}})
+		blocks, ids := w.blocksOn(u.Name, to.Function.ID, f)
+		for i, b := range blocks {
+			layers = append(layers, layer{b.block.Features, LevelFunction, ids[i]})
+		}
 	}
 	for _, ref := range r.Policies {
 		if p := w.policy(ref); p != nil {

@@ -14,6 +14,14 @@ type fakeFeature struct {
 
 func (f *fakeFeature) FeatureType() string { return f.typ }
 
+// SecretUses is, of a type "cred-NAME", a field of that secret.
+func (f *fakeFeature) SecretUses() []SecretUse {
+	if name, ok := strings.CutPrefix(f.typ, "cred-"); ok {
+		return []SecretUse{{ID{KindSecret, name}, "f"}}
+	}
+	return nil
+}
+
 // features reads "TYPE:NAME", with "!" behind for locked and "-" for enabled = false.
 func features(words string) (out []Feature) {
 	for _, w := range strings.Fields(words) {
@@ -68,7 +76,7 @@ func TestFeaturesOfSeveralLevelsCombine(t *testing.T) {
 			}
 			r.Policies = []Ref{{ID: ID{KindPolicy, "p"}}, {ID: ID{KindPolicy, "q"}}}
 			got := s.w.effective(&Gateway{Name: "g", Features: features(c.gateway)}, &Upstream{Name: "u", Features: features(c.upstream)},
-				r, &Destination{Features: features(c.to)})
+				r, &Destination{Features: features(c.to)}, nil)
 			var names []string
 			for _, e := range got {
 				names = append(names, e.Feature.(*fakeFeature).name)
@@ -87,7 +95,7 @@ func TestAnUpstreamsFeatureIsTheSameOnEveryGateway(t *testing.T) {
 	w := New(&Rules{Features: []FeatureRule{{Type: "near", Combine: Nearest}}})
 	u := &Upstream{Name: "u", Features: features("near:u")}
 	for _, g := range []*Gateway{{Name: "a", Features: features("near:a")}, {Name: "b"}} {
-		got := w.effective(g, u, &Route{Name: "r"}, &Destination{})
+		got := w.effective(g, u, &Route{Name: "r"}, &Destination{}, nil)
 		if len(got) != 1 || fmt.Sprint(got[0].From) != "upstream.u" {
 			t.Errorf("on %s: %v", g.Name, got)
 		}

@@ -81,6 +81,7 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 	if f["bad"] != "" {
 		return out, b.errorf("bad")
 	}
+	out.Refs = b.secrets(f["feature"])
 	switch b.id.Kind {
 	case KindLocal:
 		v, diags := b.read(scope, f["v"])
@@ -96,7 +97,19 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 		out.Instances[b.id.Name] = g
 	case KindUpstream:
 		if f["each"] == "" {
-			out.Instances[b.id.Name] = b.upstream(b.id.Name, f["src"])
+			u := b.upstream(b.id.Name, f["src"])
+			out.Instances[b.id.Name] = u
+			if f["lambda"] != "" {
+				secret := b.ref(KindSecret, f["lambda"])
+				u.Sources, u.Lambda = nil, &Lambda{Region: "r", Credentials: secret}
+				if f["discover"] != "" {
+					u.Lambda.Discover = new(bool)
+				}
+				out.Refs = append(out.Refs, secret)
+			}
+			if f["openapi"] != "" {
+				u.OpenAPI = &OpenAPI{Path: f["openapi"]}
+			}
 			return out, nil
 		}
 		for _, key := range strings.Split(f["each"], ",") {
@@ -108,10 +121,24 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 		p.Variants = b.variants(f["variant"])
 		p.Features = b.features(f["feature"])
 		out.Instances[b.id.Name] = p
+	case KindSecret:
+		out.Instances[b.id.Name] = &Secret{Name: b.id.Name, Range: b.Range()}
+	case KindFunction:
+		up, name, _ := SplitFunction(b.id)
+		out.Instances[b.id.Name] = &FunctionBlock{Upstream: up, Name: name, Path: f["path"], Features: b.features(f["feature"]), Range: b.Range()}
+		out.Refs = append(out.Refs, b.ref(KindUpstream, up))
 	case KindRoute:
 		return b.route(scope, f, out)
 	}
 	return out, nil
+}
+
+// secrets are those that a feature names.
+func (b fakeBlock) secrets(feature string) (refs []Ref) {
+	for _, use := range (&fakeFeature{typ: feature}).SecretUses() {
+		refs = append(refs, b.ref(KindSecret, use.ID.Name))
+	}
+	return refs
 }
 
 // variants is one for requests with the header x, to the endpoints with a tag.
@@ -165,7 +192,18 @@ func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hc
 	}
 	up := b.ref(KindUpstream, f["up"])
 	r.To = []*Destination{{Upstream: up, Weight: &weight}}
-	out.Refs = append(out.Refs, up)
+	if f["fn"] == "" {
+		out.Refs = append(out.Refs, up)
+	} else {
+		fn := b.ref(KindFunction, f["fn"])
+		r.To = []*Destination{{Function: fn, Weight: &weight, Range: b.Range(), Args: b.args(f["args"])}}
+		out.Refs = append(out.Refs, fn)
+	}
+	if f["match"] != "" {
+		fn := b.ref(KindFunction, f["match"])
+		r.Matches[0] = &Match{Function: fn, Range: b.Range()}
+		out.Refs = append(out.Refs, fn)
+	}
 	if f["header"] != "" {
 		r.Matches[0].Headers = []*ValueMatch{{Name: f["header"], Present: true}}
 	}
@@ -187,6 +225,20 @@ func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hc
 	}
 	out.Instances[b.id.Name] = r
 	return out, nil
+}
+
+// args are "NAME:TEXT,NAME:TEXT".
+func (b fakeBlock) args(text string) map[string]Expr {
+	var out map[string]Expr
+	for _, kv := range strings.Split(text, ",") {
+		if k, v, ok := strings.Cut(kv, ":"); ok {
+			if out == nil {
+				out = map[string]Expr{}
+			}
+			out[k] = Expr{Op: OpConst, Value: v, Range: b.Range()}
+		}
+	}
+	return out
 }
 
 type fakeSpec string

@@ -16,6 +16,8 @@ type flat struct {
 	claims  map[string]*TableRoute
 	uses    map[use]bool
 	selects map[selection]bool
+	carries map[carriage]bool
+	fails   []string // functions that are called and not found any more, sorted
 	dangles bool // an entry has lost all its upstreams, or a policy, which may be what admits requests
 }
 
@@ -36,6 +38,10 @@ func (w *World) flatten(id ID, form *Form) (*flat, hcl.Diagnostics) {
 	for _, name := range slices.Sorted(maps.Keys(form.Value.Instances)) {
 		r := form.Value.Instances[name].(*Route)
 		f.dangles = f.dangles || slices.ContainsFunc(r.Policies, func(ref Ref) bool { return w.policy(ref) == nil })
+		p, said := w.prepare(r)
+		f.dangles = f.dangles || p.dangles
+		f.fails = append(f.fails, p.fails...)
+		diags = append(diags, said...)
 		listeners := w.listenersOf(r)
 		if len(listeners) == 0 {
 			at := r.Range
@@ -45,9 +51,11 @@ func (w *World) flatten(id ID, form *Form) (*flat, hcl.Diagnostics) {
 			})
 		}
 		for _, l := range listeners {
-			diags = append(diags, w.flattenOn(f, r, l)...)
+			diags = append(diags, w.flattenOn(f, r, p, l)...)
 		}
 	}
+	slices.Sort(f.fails)
+	f.fails = slices.Compact(f.fails)
 	return f, diags
 }
 
@@ -95,17 +103,16 @@ func defaults(all []*Gateway) (out []*Gateway) {
 	return out
 }
 
-func (w *World) flattenOn(f *flat, r *Route, at spot) (diags hcl.Diagnostics) {
-	matches := r.Matches
-	if len(matches) == 0 {
-		matches = []*Match{{Prefix: "/", Range: r.Range}}
-	}
+func (w *World) flattenOn(f *flat, r *Route, p *prepared, at spot) (diags hcl.Diagnostics) {
 	variants := w.variantsOf(r, at.gateway)
-	for i, m := range matches {
-		entries := []*TableRoute{w.entry(f, r, at, i, m, nil)}
+	for i, m := range p.matches {
+		if m == nil {
+			continue // of a function that is not known
+		}
+		entries := []*TableRoute{w.entry(f, r, p, at, i, m, nil)}
 		for _, v := range variants {
 			for _, vm := range v.Matches {
-				entries = append(entries, w.entry(f, r, at, i, both(m, vm), v))
+				entries = append(entries, w.entry(f, r, p, at, i, both(m, vm), v))
 			}
 		}
 		for _, e := range entries {
@@ -144,15 +151,15 @@ func (f *flat) add(k ListenerKey, r *Route, e *TableRoute) (diags hcl.Diagnostic
 	return diags
 }
 
-func (w *World) entry(f *flat, r *Route, at spot, index int, m *Match, v *Variant) *TableRoute {
+func (w *World) entry(f *flat, r *Route, p *prepared, at spot, index int, m *Match, v *Variant) *TableRoute {
 	e := &TableRoute{Route: r, Form: f.form, Index: index, Match: m, Variant: v}
 	if len(r.To) == 0 {
-		e.Features = w.effective(at.gateway, nil, r, nil)
+		e.Features = w.effective(at.gateway, nil, r, nil, nil)
 		f.usesOf(e.Features, at.gateway.Name)
 		return e
 	}
-	for _, to := range r.To {
-		d := w.destination(r, at.gateway, to, v)
+	for i, to := range r.To {
+		d := w.destination(r, at.gateway, to, p.call(index, i, v), v)
 		if d == nil {
 			continue // of an older form: its upstream was refused and is gone
 		}
@@ -167,7 +174,7 @@ func (w *World) entry(f *flat, r *Route, at spot, index int, m *Match, v *Varian
 	return e
 }
 
-func (w *World) destination(r *Route, g *Gateway, to *Destination, v *Variant) *TableDestination {
+func (w *World) destination(r *Route, g *Gateway, to *Destination, c *boundCall, v *Variant) *TableDestination {
 	name := to.Upstream.Name
 	if up, _, ok := SplitFunction(to.Function.ID); ok {
 		name = up
@@ -177,18 +184,22 @@ func (w *World) destination(r *Route, g *Gateway, to *Destination, v *Variant) *
 		return nil
 	}
 	d := &TableDestination{To: to, Upstream: u, Weight: 1, Subset: to.Subset, Fallback: to.Fallback}
+	if c != nil {
+		d.Function, d.Call, d.Degraded = c.fn, c.call, c.degraded
+	}
 	if to.Weight != nil {
 		d.Weight = uint32(*to.Weight)
 	}
 	if v != nil && !v.Subset.IsZero() {
 		d.Subset, d.Fallback = v.Subset, v.Fallback
 	}
-	d.Features = w.effective(g, u, r, to)
+	d.Features = w.effective(g, u, r, to, d.Function)
 	return d
 }
 
-// usesOf notes the upstreams that features send requests to by themselves.
+// usesOf notes the upstreams that features send requests to by themselves, and the secrets that they use.
 func (f *flat) usesOf(features []Effective, gateway string) {
+	f.carriesOf(features, gateway)
 	for _, e := range features {
 		for _, ref := range e.Feature.Refs() {
 			if ref.Kind == KindUpstream {

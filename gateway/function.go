@@ -114,11 +114,14 @@ type FunctionBlock struct {
 	Upstream    string          `hcl:"upstream,label"`
 	Name        string          `hcl:"name,label"` // NAME["KEY"] for an instance of for_each
 	Method      string          `hcl:"method,optional"`
-	Path        string          `hcl:"path,optional"`                // template over its arguments
-	Query       map[string]Expr `hcl:"query,optional" names:"arg"`   // what is absent is left out
-	Headers     map[string]Expr `hcl:"headers,optional" names:"arg"` // likewise
-	Body        Expr            `hcl:"body,optional" names:"arg"`    // an object or a list is sent as JSON
-	ContentType string          `hcl:"content_type,optional"`        // of a body that is text
+	Path        string          `hcl:"path,optional"`                            // template over its arguments
+	Query       map[string]Expr `hcl:"query,optional" names:"arg"`               // what is absent is left out
+	Headers     map[string]Expr `hcl:"headers,optional" names:"arg"`             // likewise
+	Body        Expr            `hcl:"body,optional" names:"arg"`                // an object or a list is sent as JSON
+	ContentType string          `hcl:"content_type,optional"`                    // of a body that is text
+	Event       string          `hcl:"event,optional" oneof:"apigw_v2 alb raw"`  // of a Lambda: see Destination
+	Async       *bool           `hcl:"async,optional"`                           // likewise
+	Stream      string          `hcl:"stream,optional" oneof:"array ndjson sse"` // of a gRPC method that streams: see Destination
 	Features    []Feature       `hcl:",features"`
 	Range       hcl.Range       `hcl:",def_range"`
 }

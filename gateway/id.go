@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -26,7 +27,7 @@ const (
 
 // ID names one block or leaf value. It is comparable and its zero value names nothing.
 //
-// A function is named UPSTREAM.NAME; upstream names have no dot, so the first one parts them.
+// A function is named UPSTREAM.NAME, where UPSTREAM may be an instance, NAME["KEY"], and NAME is verbatim.
 // An instance of a for_each block is named NAME["KEY"].
 type ID struct{ Kind, Name string }
 
@@ -38,8 +39,29 @@ func (id ID) IsZero() bool { return id == ID{} }
 
 // Written is the ID of the block that was written for id: an instance of a for_each block leads to its block.
 func (id ID) Written() ID {
-	if i := strings.IndexByte(id.Name, '['); i > 0 && id.Kind != KindFunction {
+	if id.Kind == KindFunction {
+		return id.writtenFunction()
+	}
+	if i := strings.IndexByte(id.Name, '['); i > 0 {
 		id.Name = id.Name[:i]
+	}
+	return id
+}
+
+// writtenFunction cuts off the key at the end of a name. A discovered name that ends as an instance does cannot be told
+// from one.
+func (id ID) writtenFunction() ID {
+	if !strings.HasSuffix(id.Name, `"]`) {
+		return id
+	}
+	upstream, name, ok := SplitFunction(id)
+	for i := 1; ok && i < len(name); i++ {
+		if !strings.HasPrefix(name[i:], `["`) {
+			continue
+		}
+		if q, err := strconv.QuotedPrefix(name[i+1:]); err == nil && i+1+len(q)+1 == len(name) {
+			return FunctionID(upstream, name[:i])
+		}
 	}
 	return id
 }
@@ -69,5 +91,14 @@ func SplitFunction(id ID) (upstream, name string, ok bool) {
 	if id.Kind != KindFunction {
 		return "", "", false
 	}
-	return strings.Cut(id.Name, ".")
+	i := strings.IndexAny(id.Name, ".[")
+	if i < 0 || id.Name[i] == '.' {
+		return strings.Cut(id.Name, ".")
+	}
+	q, err := strconv.QuotedPrefix(id.Name[i+1:])
+	rest, closes := strings.CutPrefix(id.Name[i+1+len(q):], "].")
+	if err != nil || !closes {
+		return id.Name, "", false
+	}
+	return id.Name[:i+1+len(q)+1], rest, true
 }

@@ -23,6 +23,12 @@ func (w *World) Inputs(u Unit) Inputs {
 		w.hostInputs(&in)
 	case UnitCluster, UnitAssignment:
 		w.upstreamInputs(&in)
+	case UnitSecret:
+		w.secretInputs(&in)
+	case UnitSigner:
+		w.signerInputs(&in)
+	case UnitScript:
+		w.scriptInputs(&in)
 	}
 	slices.SortFunc(in.Forms, func(a, b FormRef) int { return cmp.Or(CompareID(a.ID, b.ID), cmp.Compare(a.Hash, b.Hash)) })
 	in.Forms = slices.Compact(in.Forms)
@@ -59,6 +65,16 @@ func (w *World) hostInputs(in *Inputs) {
 			if !seen[t] && t != anyGateway {
 				seen[t] = true
 				in.form(w, t)
+			}
+		}
+		for _, d := range e.Destinations {
+			if d.Function == nil {
+				continue
+			}
+			if _, ids := w.blocksOn(d.Upstream.Name, d.To.Function.ID, d.Function); len(ids) > 0 {
+				for _, id := range ids {
+					in.form(w, id)
+				}
 			}
 		}
 	}

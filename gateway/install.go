@@ -20,11 +20,16 @@ func (a *application) install(before, next *Block, form *Form) {
 			for _, s := range v.Sources {
 				a.w.bySource.add(s.Spec.SourceKey(), name, 1)
 			}
-			a.units[Unit{UnitCluster, name}] = struct{}{}
-			a.units[Unit{UnitAssignment, name}] = struct{}{}
+			a.upstreamUnits(name)
+			a.installPlatform(v)
 		case *Gateway:
 			a.w.gateways.set(name, v)
 			a.gatewayUnits(v)
+		case *FunctionBlock:
+			a.installFunction(name, v)
+		case *Secret:
+			a.w.secrets.set(ID{KindSecret, name}, v)
+			a.secretUnits(ID{KindSecret, name})
 		}
 	}
 	if id.Kind == KindGateway {
@@ -39,15 +44,45 @@ func (a *application) uninstall(name string, v any) {
 		for _, s := range v.Sources {
 			a.w.bySource.add(s.Spec.SourceKey(), name, -1)
 		}
-		a.units[Unit{UnitCluster, name}] = struct{}{}
-		a.units[Unit{UnitAssignment, name}] = struct{}{}
+		a.upstreamUnits(name)
+		a.uninstallPlatform(v)
 	case *Gateway:
 		a.w.gateways.del(name)
 		a.gatewayUnits(v)
+	case *FunctionBlock:
+		a.installFunction(name, nil)
+	case *Secret:
+		a.w.secrets.del(ID{KindSecret, name})
+		a.secretUnits(ID{KindSecret, name})
+	}
+}
+
+func (a *application) upstreamUnits(name string) {
+	a.units[Unit{UnitCluster, name}] = struct{}{}
+	a.units[Unit{UnitAssignment, name}] = struct{}{}
+}
+
+// installPlatform keeps what an upstream asks finders for and whose credentials sign its calls.
+func (a *application) installPlatform(u *Upstream) {
+	if finders := FindersOf(u); len(finders) > 0 {
+		a.w.finders.set(u.Name, finders)
+	}
+	if u.Lambda != nil {
+		a.w.signs.add(u.Lambda.Credentials.ID, u.Name, 1)
+		a.units[Unit{UnitSigner, u.Name}] = struct{}{}
+	}
+}
+
+func (a *application) uninstallPlatform(u *Upstream) {
+	a.w.finders.del(u.Name)
+	if u.Lambda != nil {
+		a.w.signs.add(u.Lambda.Credentials.ID, u.Name, -1)
+		a.units[Unit{UnitSigner, u.Name}] = struct{}{}
 	}
 }
 
 func (a *application) gatewayUnits(g *Gateway) {
+	a.units[Unit{UnitScript, ScriptName}] = struct{}{}
 	for _, l := range g.Listeners {
 		k := ListenerKey{g.Name, l.Name}
 		a.units[Unit{UnitListener, k.String()}] = struct{}{}
@@ -69,6 +104,7 @@ func (a *application) reindexUsers(b *Block, form *Form) {
 	for t := range was {
 		if !will[t] {
 			a.w.users.add(t, id, -1)
+			a.forgetFunction(t)
 		}
 	}
 	for t := range will {
@@ -83,7 +119,8 @@ func (a *application) reindexUsers(b *Block, form *Form) {
 	}
 }
 
-// targets are the written blocks that forms name; a route that names no gateway names anyGateway.
+// targets are the written blocks that forms name, a function's upstream too; a route that names no gateway names
+// anyGateway.
 func targets(forms ...*Form) map[ID]bool {
 	out := map[ID]bool{}
 	for _, f := range forms {
@@ -92,6 +129,9 @@ func targets(forms ...*Form) map[ID]bool {
 		}
 		for _, ref := range f.Value.Refs {
 			out[ref.ID.Written()] = true
+			if up, _, ok := SplitFunction(ref.ID); ok {
+				out[ID{KindUpstream, up}.Written()] = true
+			}
 		}
 		for _, v := range f.Value.Instances {
 			if r, ok := v.(*Route); ok && len(r.Gateways) == 0 {

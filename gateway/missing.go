@@ -10,6 +10,9 @@ import (
 
 // missing is the diagnostic of a reference that leads nowhere; nil where it leads somewhere.
 func (a *application) missing(from ID, ref Ref) *hcl.Diagnostic {
+	if ref.Kind == KindFunction {
+		return a.missingFunction(from, ref)
+	}
 	target := a.w.blocks.get(ref.ID.Written())
 	var form *Form
 	if target != nil {

@@ -47,6 +47,9 @@ func (a *application) changes(b *Block) bool {
 }
 
 func (a *application) holders(id ID) (held []ID) {
+	if a.w.spare(a.w.blocks.get(id)) {
+		return nil
+	}
 	for user := range a.w.users.m[id] {
 		if b := a.w.blocks.get(user); b != nil && targets(b.InForce)[id] {
 			held = append(held, user)
@@ -77,6 +80,9 @@ func (a *application) keepInUse(b *Block) (*Form, *hcl.Diagnostic) {
 	var kept []part
 	var diag *hcl.Diagnostic
 	for _, p := range lostParts(last, b.Newest) {
+		if p.listener == "" && a.w.dispensable(p.instance, last.Value.Instances[p.instance]) {
+			continue
+		}
 		if by, ok := a.needs(b.ID, p.in); ok {
 			kept = append(kept, p)
 			diag = say("As written now, %s has no %s, which %s needs. It is kept as it was until that is changed or removed.", b.ID, p, by)
@@ -133,6 +139,10 @@ func lostParts(last, next *Form) (lost []part) {
 	for _, name := range slices.Sorted(maps.Keys(had)) {
 		now, ok := instances(next)[name]
 		if !ok {
+			lost = append(lost, part{instance: name})
+			continue
+		}
+		if f, is := had[name].(*FunctionBlock); is && f.Declares() && !now.(*FunctionBlock).Declares() {
 			lost = append(lost, part{instance: name})
 			continue
 		}

@@ -57,6 +57,9 @@ type Destination struct {
 	Path          string          `hcl:"path,optional"`                         // template over the match's variables; replaces the path
 	PrefixRewrite *string         `hcl:"prefix_rewrite,optional"`               // replaces the matched prefix
 	Args          map[string]Expr `hcl:"args,optional"`
+	Event         string          `hcl:"event,optional" oneof:"apigw_v2 alb raw"`  // what a Lambda is sent where there are no args; "": its block's, else apigw_v2
+	Async         *bool           `hcl:"async,optional"`                           // of a Lambda: 202 at once, the answer is lost; absent: its block's, else false
+	Stream        string          `hcl:"stream,optional" oneof:"array ndjson sse"` // how a gRPC method's stream of answers is written; "": its block's, else array
 	Subset        *Subset         `hcl:"subset,optional"`
 	Fallback      bool            `hcl:"fallback,optional"` // an empty subset falls back to all endpoints
 	Features      []Feature       `hcl:",features"`

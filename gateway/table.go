@@ -47,12 +47,19 @@ func (a *application) count(f *flat, n int) {
 		return
 	}
 	touch := func(upstream string) {
-		a.units[Unit{UnitCluster, upstream}] = struct{}{}
-		a.units[Unit{UnitAssignment, upstream}] = struct{}{}
+		a.upstreamUnits(upstream)
+		if u := a.w.upstreams.get(upstream); u != nil && u.Lambda != nil {
+			a.units[Unit{UnitSigner, upstream}] = struct{}{}
+		}
 	}
 	for u := range f.uses {
 		if a.w.uses.add(u.upstream, u.gateway, n) {
 			touch(u.upstream)
+		}
+	}
+	for c := range f.carries {
+		if a.w.carried.add(c.ID, carrier{c.Field, c.gateway}, n) {
+			a.units[c.Unit()] = struct{}{}
 		}
 	}
 	for s := range f.selects {
@@ -98,6 +105,7 @@ func (w *World) Hosts(k ListenerKey) (hosts []string) {
 func (w *World) AllUnits() []Unit {
 	set := map[Unit]struct{}{}
 	for _, g := range w.gateways.m {
+		set[Unit{UnitScript, ScriptName}] = struct{}{}
 		for _, l := range g.Listeners {
 			k := ListenerKey{g.Name, l.Name}
 			set[Unit{UnitListener, k.String()}] = struct{}{}
@@ -107,9 +115,17 @@ func (w *World) AllUnits() []Unit {
 	for u := range w.tables.m {
 		set[u] = struct{}{}
 	}
-	for name := range w.upstreams.m {
+	for name, u := range w.upstreams.m {
 		set[Unit{UnitCluster, name}] = struct{}{}
 		set[Unit{UnitAssignment, name}] = struct{}{}
+		if u.Lambda != nil {
+			set[Unit{UnitSigner, name}] = struct{}{}
+		}
+	}
+	for id, uses := range w.carried.m {
+		for c := range uses {
+			set[SecretUse{id, c.field}.Unit()] = struct{}{}
+		}
 	}
 	return slices.SortedFunc(maps.Keys(set), CompareUnit)
 }

@@ -12,6 +12,7 @@ import (
 type Rules struct {
 	Features  []FeatureRule // in filter order
 	Functions int           // the generation of the filter list that has what calls of functions need first; 0: nothing does
+	Offline   bool          // no finder ever runs: functions that only discovery can know are taken for granted, with a warning
 }
 
 // World is the merged state: documents, endpoints, accepted forms. It is immutable and safe to read from anywhere;
@@ -30,6 +31,9 @@ type World struct {
 	drained    cow[string, bool]
 	settled    bool // the start-up grace is over
 	generation int  // of the filter list; 0: the newest
+	listings   cow[FinderKey, *listing]
+	memory     shards[ID, *Function] // what each reference to a discovered function last led to
+	versions   cow[ID, string]       // of secret material; absent: not known yet, "": expired
 
 	// Derived.
 	blocks    cow[ID, *Block]
@@ -47,6 +51,11 @@ type World struct {
 	bySource  counts[SourceKey, string]  // listing → upstreams that it feeds
 	gateways  cow[string, *Gateway]      // instances in force
 	upstreams cow[string, *Upstream]     // instances in force
+	finders   cow[string, []Finder]      // upstream → what it asks for; only of those that ask
+	functions shards[ID, *boundFunction] // instances of function blocks in force
+	secrets   cow[ID, *Secret]           // secrets in force
+	carried   counts[ID, carrier]        // secret → its fields on the gateways whose routes use them
+	signs     counts[ID, string]         // secret → Lambda upstreams whose calls it signs
 }
 
 // definition is one place where a block is written.
@@ -81,6 +90,11 @@ func (w *World) begin() *World {
 	n.uses.share()
 	n.subsets.share()
 	n.bySource.share()
+	n.listings.mine, n.versions.mine, n.finders.mine, n.secrets.mine = false, false, false, false
+	n.memory.share()
+	n.functions.share()
+	n.carried.share()
+	n.signs.share()
 	return &n
 }
 
@@ -93,6 +107,7 @@ const (
 	StateAccepted State = "accepted" // in force and acknowledged
 	StateRejected State = "rejected" // its newest form is invalid; the last good one, if any, is in force
 	StateRetired  State = "retired"  // deleted, and kept because blocks in force name it
+	StateWaiting  State = "waiting"  // its newest form names what a finder has not listed yet; the last good one, if any, is in force
 )
 
 // Block is one written block: what was written last, what is in force, and why they differ. It is immutable.
@@ -103,6 +118,9 @@ type Block struct {
 	InForce *Form           // what is translated; nil when absent
 	Diags   hcl.Diagnostics // errors and warnings of the newest form
 	HeldBy  []ID            // of a retired block: who names it
+
+	// Degraded says of a route in force which functions that it calls are not found any more, sorted.
+	Degraded []string
 
 	own    hcl.Diagnostics // of evaluation alone, before references and claims
 	flat   *flat           // of a route: what it puts into tables

@@ -224,7 +224,8 @@ func (d *decoder) checkListener(l *gateway.Listener, at ranges) {
 }
 
 func (d *decoder) checkUpstream(u *gateway.Upstream, at ranges) {
-	if len(u.Sources) == 0 {
+	d.checkFinders(u)
+	if len(u.Sources) == 0 && u.Lambda == nil {
 		d.error(at[""], "Invalid upstream", fmt.Sprintf("The upstream %q needs a source of endpoints: a block of type %s.",
 			u.Name, orList(sortedKeys(d.w.schema.sources))))
 	}

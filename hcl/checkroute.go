@@ -12,17 +12,26 @@ import (
 
 // semanticChecks are what the tags of built-in blocks cannot say. Each runs when its block had no error so far.
 var semanticChecks = map[reflect.Type]func(d *decoder, block any, at ranges){
-	reflect.TypeFor[gateway.Gateway]():     checkOf((*decoder).checkGateway),
-	reflect.TypeFor[gateway.Listener]():    checkOf((*decoder).checkListener),
-	reflect.TypeFor[gateway.Upstream]():    checkOf((*decoder).checkUpstream),
-	reflect.TypeFor[gateway.Route]():       checkOf((*decoder).checkRoute),
-	reflect.TypeFor[gateway.Match]():       checkOf((*decoder).checkMatch),
-	reflect.TypeFor[gateway.ValueMatch]():  checkOf((*decoder).checkValueMatch),
-	reflect.TypeFor[gateway.Destination](): checkOf((*decoder).checkDestination),
-	reflect.TypeFor[gateway.Redirect]():    checkOf((*decoder).checkRedirect),
-	reflect.TypeFor[gateway.Respond]():     checkOf((*decoder).checkRespond),
-	reflect.TypeFor[gateway.Variant]():     checkOf((*decoder).checkVariant),
-	reflect.TypeFor[gateway.Source]():      func(*decoder, any, ranges) {}, // keeps its places for checkUpstream
+	reflect.TypeFor[gateway.Gateway]():       checkOf((*decoder).checkGateway),
+	reflect.TypeFor[gateway.Listener]():      checkOf((*decoder).checkListener),
+	reflect.TypeFor[gateway.Upstream]():      checkOf((*decoder).checkUpstream),
+	reflect.TypeFor[gateway.Route]():         checkOf((*decoder).checkRoute),
+	reflect.TypeFor[gateway.Match]():         checkOf((*decoder).checkMatch),
+	reflect.TypeFor[gateway.ValueMatch]():    checkOf((*decoder).checkValueMatch),
+	reflect.TypeFor[gateway.Destination]():   checkOf((*decoder).checkDestination),
+	reflect.TypeFor[gateway.Redirect]():      checkOf((*decoder).checkRedirect),
+	reflect.TypeFor[gateway.Respond]():       checkOf((*decoder).checkRespond),
+	reflect.TypeFor[gateway.Variant]():       checkOf((*decoder).checkVariant),
+	reflect.TypeFor[gateway.FunctionBlock](): checkOf((*decoder).checkFunction),
+	reflect.TypeFor[gateway.OpenAPI]():       checkOf((*decoder).checkOpenAPI),
+	reflect.TypeFor[gateway.GRPC]():          checkOf((*decoder).checkGRPC),
+	reflect.TypeFor[gateway.Lambda]():        checkOf((*decoder).checkLambda),
+	reflect.TypeFor[gateway.Secret]():        checkOf((*decoder).checkSecret),
+	reflect.TypeFor[gateway.VaultKV]():       checkOf((*decoder).checkVaultKV),
+	reflect.TypeFor[gateway.VaultAWS]():      checkOf((*decoder).checkVaultAWS),
+	reflect.TypeFor[gateway.FileValue]():     checkOf((*decoder).checkFileValue),
+	reflect.TypeFor[gateway.EnvValue]():      checkOf((*decoder).checkEnvValue),
+	reflect.TypeFor[gateway.Source]():        func(*decoder, any, ranges) {}, // keeps its places for checkUpstream
 }
 
 func checkOf[T any](check func(*decoder, *T, ranges)) func(*decoder, any, ranges) {
@@ -221,9 +230,7 @@ func (d *decoder) checkDestination(to *gateway.Destination, at ranges) {
 	if to.PrefixRewrite != nil {
 		d.rewritePrefix(*to.PrefixRewrite, at.of("prefix_rewrite"))
 	}
-	if to.Args != nil && to.Function.IsZero() {
-		d.error(at.of("args"), "Invalid destination", "Arguments are for a function; an upstream gets the request as it is.")
-	}
+	d.checkCall(to, at)
 	if to.Fallback && to.Subset.IsZero() {
 		d.error(at.of("fallback"), "Invalid destination", `"fallback" says what happens when a subset is empty, but there is no subset.`)
 	}

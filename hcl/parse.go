@@ -122,13 +122,11 @@ func (p *parser) block(b *hclsyntax.Block) {
 	if !p.labels(b, top.plan) {
 		return
 	}
-	name := b.Labels[0]
-	if !blockName.MatchString(name) {
-		p.diag(b.LabelRanges[0].Ptr(), "Invalid name", fmt.Sprintf(
-			"%q cannot name a %s. A name begins with a lower-case letter and goes on with lower-case letters, digits, _ and -.", name, b.Type))
+	id, ok := p.name(top, b)
+	if !ok {
 		return
 	}
-	w := p.written(gateway.ID{Kind: top.kind, Name: name}, b.Range(), b.DefRange())
+	w := p.written(id, b.Range(), b.DefRange())
 	w.ast, w.top = weak.Make(&tree{block: b}), top
 	scanUses(b.Body, &w.uses)
 	p.out.Blocks = append(p.out.Blocks, w)

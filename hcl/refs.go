@@ -159,7 +159,7 @@ func refStep(step hclv2.Traverser) (string, bool) {
 var refForm = map[string]string{
 	"gateway": "gateway.NAME or gateway.NAME.LISTENER", "upstream": `upstream.NAME or upstream.NAME["KEY"]`,
 	"route": `route.NAME or route.NAME["KEY"]`, "policy": "policy.NAME", "secret": "secret.NAME", "team": "team.NAME",
-	"function": `function.UPSTREAM.NAME or function.UPSTREAM["NAME"]`,
+	"function": `function.UPSTREAM.NAME or function.UPSTREAM["any name"]`,
 }
 
 func makeRef(kind string, names []string, t hclv2.Traversal) (gateway.Ref, bool) {
@@ -167,16 +167,17 @@ func makeRef(kind string, names []string, t hclv2.Traversal) (gateway.Ref, bool)
 		return gateway.Ref{}, false
 	}
 	ref := gateway.Ref{ID: gateway.ID{Kind: kind, Name: names[0]}}
+	if kind == gateway.KindFunction {
+		return functionRef(names, t)
+	}
 	if len(names) == 1 {
-		return ref, kind != gateway.KindFunction
+		return ref, true
 	}
 	if len(names) > 2 {
 		return ref, false
 	}
 	_, indexed := t[2].(hclv2.TraverseIndex)
 	switch {
-	case kind == gateway.KindFunction:
-		ref.ID = gateway.FunctionID(names[0], names[1])
 	case kind == gateway.KindGateway && !indexed:
 		ref.Part = names[1]
 	case (kind == gateway.KindUpstream || kind == gateway.KindRoute) && indexed:
@@ -192,7 +193,7 @@ func refText(r gateway.Ref) string {
 	if r.Part != "" {
 		return r.String() + "." + r.Part
 	}
-	if up, name, ok := gateway.SplitFunction(r.ID); ok && !hclsyntax.ValidIdentifier(name) {
+	if up, name, ok := gateway.SplitFunction(r.ID); ok && r.ID.Written() == r.ID && !hclsyntax.ValidIdentifier(name) {
 		return fmt.Sprintf("function.%s[%q]", up, name)
 	}
 	return r.String()

@@ -47,7 +47,7 @@ type topEntry struct {
 }
 
 // coming are the blocks of the language that this version does not read yet.
-var coming = map[string]bool{"function": true, "secret": true, "team": true}
+var coming = map[string]bool{"team": true}
 
 var sourcePlan = planOf(reflect.TypeFor[gateway.Source]())
 
@@ -77,6 +77,8 @@ func NewSchema(features []FeatureType, sources []SourceType) *Schema {
 	s.top(gateway.KindUpstream, true, reflect.TypeFor[gateway.Upstream]())
 	s.top(gateway.KindRoute, true, reflect.TypeFor[gateway.Route]())
 	s.top(gateway.KindPolicy, false, reflect.TypeFor[gateway.Policy]())
+	s.top(gateway.KindFunction, true, reflect.TypeFor[gateway.FunctionBlock]())
+	s.top(gateway.KindSecret, false, reflect.TypeFor[gateway.Secret]())
 	s.topNames = append(s.topNames, "locals")
 	sort.Strings(s.topNames)
 	return s

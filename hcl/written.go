@@ -120,7 +120,7 @@ func instanceName(name, key string) string { return name + "[" + strconv.Quote(k
 func (d *decoder) instance(block *hclsyntax.Block, ctx *hclv2.EvalContext, name string) any {
 	w := d.w
 	v := reflect.New(w.top.typ)
-	d.structBlock(node{block: block, labels: []string{name}, ctx: ctx, top: w.top.forEach}, w.top.plan, v.Elem())
+	d.structBlock(node{block: block, labels: labelsOf(w, name), ctx: ctx, top: w.top.forEach}, w.top.plan, v.Elem())
 	return v.Interface()
 }
 

@@ -1,7 +1,7 @@
 answer = 42 # ERROR: Unsupported argument
 rout "x" { # ERROR: Unsupported block type
 }
-function "shop" "get" { # ERROR: Unsupported block
+team "shop" { # ERROR: Unsupported block
 }
 route "Upper" { # ERROR: Invalid name
   respond {}

@@ -1,0 +1,213 @@
+package gateway
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// listing is the last answer of one finder. It is immutable.
+type listing struct {
+	all     []*Function
+	byName  map[string]*Function
+	byShort map[string][]*Function // sorted by name
+}
+
+// newListing indexes an answer. A function that equals one of before is that one; an answer that equals before is
+// before itself.
+func newListing(before *listing, list []*Function) *listing {
+	l := &listing{byName: make(map[string]*Function, len(list)), byShort: map[string][]*Function{}}
+	same := before != nil
+	for _, f := range list {
+		if f == nil || f.Name == "" || l.byName[f.Name] != nil {
+			continue
+		}
+		if before != nil {
+			switch was := before.byName[f.Name]; {
+			case was == f:
+			case was != nil && reflect.DeepEqual(was, f):
+				f = was
+			default:
+				same = false
+			}
+		}
+		l.all = append(l.all, f)
+		l.byName[f.Name] = f
+	}
+	if same && len(l.all) == len(before.all) {
+		return before
+	}
+	slices.SortFunc(l.all, func(a, b *Function) int { return strings.Compare(a.Name, b.Name) })
+	for _, f := range l.all {
+		if f.Short != "" && f.Short != f.Name {
+			l.byShort[f.Short] = append(l.byShort[f.Short], f)
+		}
+	}
+	return l
+}
+
+// functions lists what the finder found; none for a nil listing.
+func (l *listing) functions() []*Function {
+	if l == nil {
+		return nil
+	}
+	return l.all
+}
+
+// changed lists the functions that differ between two listings, as they were and as they are.
+func (l *listing) changed(next *listing) (out []*Function) {
+	for _, f := range l.functions() {
+		if next == nil || next.byName[f.Name] != f {
+			out = append(out, f)
+		}
+	}
+	for _, f := range next.functions() {
+		if l == nil || l.byName[f.Name] != f {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// takeFunctions stores what finders say and what references led to, and settles the blocks that it concerns.
+func (a *application) takeFunctions(in Input) {
+	for k, list := range in.Functions {
+		before := a.w.listings.get(k)
+		var after *listing
+		if list != nil {
+			after = newListing(before, list)
+		}
+		if after == before {
+			continue
+		}
+		if after == nil {
+			a.w.listings.del(k)
+		} else {
+			a.w.listings.set(k, after)
+		}
+		if before == nil || after == nil { // what is not in the answer was not known to be missing
+			a.settleUsers(ID{KindUpstream, k.Upstream}.Written())
+			continue
+		}
+		for _, f := range before.changed(after) {
+			a.functionMoved(k.Upstream, f)
+		}
+	}
+	for id, f := range in.Remembered {
+		if f != nil {
+			a.w.memory.set(id, f)
+			a.settleFunction(id)
+		}
+	}
+}
+
+// functionMoved settles what leads to a function, by its name or its short one.
+func (a *application) functionMoved(upstream string, f *Function) {
+	a.settleFunction(FunctionID(upstream, f.Name))
+	if f.Short != "" {
+		a.settleFunction(FunctionID(upstream, f.Short))
+	}
+}
+
+// settleFunction settles the blocks that name a function, and the block that is laid on it.
+func (a *application) settleFunction(id ID) {
+	id = id.Written()
+	a.settleUsers(id)
+	if a.w.blocks.get(id) != nil {
+		a.settle[id] = struct{}{}
+	}
+}
+
+// note remembers what the function references of forms lead to.
+func (a *application) note(own ID, forms ...*Form) {
+	if own.Kind == KindFunction {
+		for _, f := range forms {
+			for name := range instances(f) {
+				a.noteOne(ID{KindFunction, name})
+			}
+		}
+		return
+	}
+	for _, f := range forms {
+		if f == nil {
+			continue
+		}
+		for _, ref := range f.Value.Refs {
+			if ref.Kind == KindFunction {
+				a.noteOne(ref.ID)
+			}
+		}
+	}
+}
+
+func (a *application) noteOne(id ID) {
+	l := a.w.lead(id)
+	if !l.live() || l.declared {
+		return
+	}
+	if was, known := a.w.memory.lookup(id); !known || was != l.fn {
+		a.w.memory.set(id, l.fn)
+	}
+}
+
+// forgetFunction drops the memory of a reference that nobody has any more.
+func (a *application) forgetFunction(id ID) {
+	if id.Kind == KindFunction && len(a.w.users.m[id]) == 0 && a.w.blocks.get(id) == nil {
+		a.w.memory.del(id)
+	}
+}
+
+// Remembered is what each reference to a discovered function last led to, by the reference: what keeps the routes that
+// call it when it is not found any more, or not yet. It belongs beside the ledger; give it back as Input.Remembered.
+func (w *World) Remembered() map[ID]*Function { return w.memory.all() }
+
+// Found lists what each finder last answered, for a last good state.
+func (w *World) Found() map[FinderKey][]*Function {
+	out := make(map[FinderKey][]*Function, len(w.listings.m))
+	for k, l := range w.listings.m {
+		out[k] = slices.Clip(l.all)
+		if out[k] == nil {
+			out[k] = []*Function{}
+		}
+	}
+	return out
+}
+
+// Finders lists what the upstreams in force ask for.
+func (w *World) Finders() map[FinderKey]Finder {
+	out := map[FinderKey]Finder{}
+	for _, list := range w.finders.m {
+		for _, f := range list {
+			out[f.Key] = f
+		}
+	}
+	return out
+}
+
+// Answered says whether a finder has answered.
+func (w *World) Answered(k FinderKey) bool { return w.listings.get(k) != nil }
+
+// Secrets lists the secrets that blocks in force name: those to fetch.
+func (w *World) Secrets() map[ID]*Secret {
+	out := map[ID]*Secret{}
+	for id, s := range w.secrets.m {
+		for user := range w.users.m[id] {
+			if b := w.blocks.get(user); b != nil && targets(b.InForce)[id] {
+				out[id] = s
+				break
+			}
+		}
+	}
+	return out
+}
+
+// SecretVersion is the version of a secret's material: known is false while it has not been read, and a known version
+// of "" is that of a secret that has expired.
+func (w *World) SecretVersion(secret ID) (version string, known bool) {
+	version, known = w.versions.m[secret]
+	return version, known
+}
+
+// SecretVersions lists the known versions.
+func (w *World) SecretVersions() map[ID]string { return maps.Clone(w.versions.m) }
