@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -154,7 +155,11 @@ func (a *AWS) environment(f LambdaFunction) map[string]string {
 
 // functionError is what Lambda answers when a function fails.
 func functionError(err error) []byte {
-	b, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": "Error"}) // two strings
+	kind := "Error"
+	if _, late := errors.AsType[errTaskTimedOut](err); late {
+		kind = "Sandbox.Timedout"
+	}
+	b, _ := json.Marshal(map[string]string{"errorMessage": err.Error(), "errorType": kind}) // two strings
 	return b
 }
 
