@@ -13,6 +13,7 @@ const (
 	InputLedger    = "ledger"    // applied before documents, so that a broken one finds its accepted blocks
 	InputDocuments = "documents" // the configured place of documents
 	InputValues    = "values"    // as the ledger
+	InputFunctions = "functions" // every finder has answered
 	InputEndpoints = "endpoints" // every source has answered
 	InputReplicas  = "replicas"  // it is known which generation of the filter list every replica can serve
 )

@@ -100,6 +100,16 @@ func (l *Loop) Endpoints(changed map[gateway.SourceKey][]gateway.Endpoint) {
 	})
 }
 
+// Functions takes the whole truth of finders; nil says that nobody asks for one any more. It does not block.
+func (l *Loop) Functions(changed map[gateway.FinderKey][]*gateway.Function) {
+	l.in.put(func() { put(&l.in.config.Functions, changed, &l.in.configSince) })
+}
+
+// SecretVersions takes the versions of secrets; "" is one that has expired. It does not block.
+func (l *Loop) SecretVersions(versions map[gateway.ID]string) {
+	l.in.put(func() { put(&l.in.config.Secrets, versions, &l.in.configSince) })
+}
+
 // Drain takes an endpoint (ADDRESS:PORT) out for everyone, or puts it back. It does not block.
 func (l *Loop) Drain(addr string, on bool) {
 	l.in.put(func() { put(&l.in.drained, map[string]bool{addr: on}, &l.in.laneSince) })
@@ -173,8 +183,8 @@ func (b *inbox) settings() (answered map[string]bool, frozen *bool) {
 	return answered, frozen
 }
 
-// changes takes what waits in the config lane: while frozen, nothing but the ledger and the quarantine. What goes on
-// waiting is shown, not to be changed.
+// changes takes what waits in the config lane; while frozen, all but documents and values, which go on waiting: they are
+// shown, not to be changed.
 func (b *inbox) changes(frozen bool) (in, waiting gateway.Input, since time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -36,6 +36,8 @@ type kept struct {
 	Documents  []keptDocument  `json:"documents"`
 	Leaves     []keptLeaf      `json:"leaves"`
 	Endpoints  []keptEndpoints `json:"endpoints"`
+	Functions  []keptFunctions `json:"functions"`
+	Led        []keptFunction  `json:"led"` // what references to functions led to
 	Ledger     []keptEntry     `json:"ledger"`
 }
 
@@ -55,6 +57,16 @@ type keptLeaf struct {
 type keptEndpoints struct {
 	Key  gateway.SourceKey  `json:"key"`
 	List []gateway.Endpoint `json:"list"`
+}
+
+type keptFunctions struct {
+	Key  gateway.FinderKey   `json:"key"`
+	List []*gateway.Function `json:"list"`
+}
+
+type keptFunction struct {
+	ID       gateway.ID        `json:"id"`
+	Function *gateway.Function `json:"function"`
 }
 
 type keptEntry struct {
@@ -120,6 +132,7 @@ func (k *keeper) snapshot(w *gateway.World) *kept {
 		out.Endpoints = append(out.Endpoints, keptEndpoints{key, list})
 	}
 	slices.SortFunc(out.Endpoints, func(a, b keptEndpoints) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+	out.Functions, out.Led = keptFunctionsOf(w)
 	for id, f := range w.Ledger() {
 		var doc *gateway.Document
 		if f.Written != nil {
@@ -154,6 +167,8 @@ func writeKept(dir string, s *kept) error {
 	writeList(out, `,"documents":[`, s.Documents)
 	writeList(out, `],"leaves":[`, s.Leaves)
 	writeList(out, `],"endpoints":[`, s.Endpoints)
+	writeList(out, `],"functions":[`, s.Functions)
+	writeList(out, `],"led":[`, s.Led)
 	writeList(out, `],"ledger":[`, s.Ledger)
 	if err := out.end("]}"); err != nil {
 		return fmt.Errorf("write last good state: %w", err)
@@ -266,6 +281,7 @@ func (l *Loop) restore() {
 		l.cfg.Sources.Seed(seed)
 	}
 	in.Endpoints, in.Generation = seed, s.Generation
+	l.restoreFunctions(s, &in)
 	l.gate.onDisk = len(in.Documents) > 0
 	l.log.Info("last good state is in force until the sources answer", "saved", s.Saved.Format(time.RFC3339), "documents", len(in.Documents))
 	l.apply(in, timeNone)

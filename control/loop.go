@@ -22,6 +22,8 @@ type Config struct {
 	Translator *translate.Translator
 	Store      *store.Store
 	Sources    Sources  // told what the world asks for; nil: nobody discovers endpoints
+	Finders    Finders  // likewise; nil: nobody finds functions
+	Secrets    Secrets  // likewise; nil: nobody fetches secrets
 	Gate       Gate     // opened when the world is complete; nil: none
 	Recorder   Recorder // keeps the ledger and statuses where other replicas see them; nil: nowhere
 
@@ -37,6 +39,17 @@ type Config struct {
 type Sources interface {
 	Want(map[gateway.SourceKey]gateway.SourceSpec)
 	Seed(map[gateway.SourceKey][]gateway.Endpoint)
+}
+
+// Finders are told which functions the world asks for; discovery.Finders are one. Want must not block.
+type Finders interface {
+	Want(map[gateway.FinderKey]gateway.Finder)
+	Seed(map[gateway.FinderKey][]*gateway.Function)
+}
+
+// Secrets are told which secrets blocks in force name; secrets.Keeper is one. Want must not block.
+type Secrets interface {
+	Want(map[gateway.ID]*gateway.Secret)
 }
 
 // Gate lets Envoys in; the xDS server is one.
@@ -157,7 +170,7 @@ func (l *Loop) configLane() bool {
 	l.gate.confirm(in)
 	l.gate.confirm(waiting)
 	l.gate.first = l.gate.first || l.gate.listed()
-	if len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine)+in.Generation == 0 {
+	if configured(in) == 0 && len(in.Secrets)+in.Generation == 0 {
 		return false
 	}
 	for _, words := range in.Quarantine {
@@ -169,6 +182,11 @@ func (l *Loop) configLane() bool {
 	l.inquest.convicted(in.Quarantine)
 	l.apply(in, since)
 	return true
+}
+
+// configured counts what of an input is recorded, if not by blocks that change.
+func configured(in gateway.Input) int {
+	return len(in.Documents) + len(in.Leaves) + len(in.Ledger) + len(in.Quarantine) + len(in.Functions)
 }
 
 // sooner is the shorter of two waits; 0 is none.
@@ -187,7 +205,7 @@ func (l *Loop) apply(in gateway.Input, since time.Time) {
 	l.w = next
 	l.world.Store(next)
 	l.meters.apply(time.Since(start))
-	if len(change.Blocks)+len(in.Documents)+len(in.Leaves)+len(in.Ledger)+len(in.Quarantine) > 0 || in.Settled {
+	if len(change.Blocks)+configured(in) > 0 || in.Settled {
 		l.edits.Add(1)
 	}
 	if before.Generation() != next.Generation() {
@@ -197,24 +215,4 @@ func (l *Loop) apply(in gateway.Input, since time.Time) {
 	l.want(change)
 	l.publish(change, since)
 	l.subs.wake()
-}
-
-// want tells the sources what the world asks for, when upstreams changed.
-func (l *Loop) want(change gateway.Change) {
-	if l.cfg.Sources == nil {
-		return
-	}
-	touched := !l.wanted
-	for _, id := range change.Blocks {
-		touched = touched || id.Kind == gateway.KindUpstream
-	}
-	if !touched {
-		return
-	}
-	l.wanted = true
-	specs := map[gateway.SourceKey]gateway.SourceSpec{}
-	for k, s := range l.w.Sources() {
-		specs[k] = s.Spec
-	}
-	l.cfg.Sources.Want(specs)
 }
