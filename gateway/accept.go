@@ -232,8 +232,10 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 
 // recall brings a block back that is in no document any more, but in the ledger: another replica still holds it.
 func (a *application) recall(id ID) {
-	if a.w.blocks.get(id) == nil && a.w.lastGood(id) != nil {
+	if a.w.blocks.get(id) == nil && a.w.lastGood(id) != nil && !a.recalled[id] {
+		a.recalled[id] = true // it may name itself
 		a.settleBlock(id)
+		delete(a.recalled, id)
 	}
 }
 

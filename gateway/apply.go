@@ -36,7 +36,7 @@ func Apply(w *World, in Input) (*World, Change) {
 		w: w.begin(), old: w,
 		eval: map[ID]struct{}{}, settle: map[ID]struct{}{}, moved: map[ID]struct{}{},
 		units: map[Unit]struct{}{}, touched: map[Unit]*tableDelta{}, owners: map[ID]*Block{},
-		hints: map[ID]string{}, names: map[string][]string{}, restated: map[ID]struct{}{},
+		hints: map[ID]string{}, names: map[string][]string{}, restated: map[ID]struct{}{}, recalled: map[ID]bool{},
 	}
 	values := a.takeLedger(in)
 	values = append(values, a.takeLeaves(in)...)
@@ -67,6 +67,7 @@ type application struct {
 	accepts  map[string][]Written // what the ledger holds, by document
 	hints    map[ID]string        // for names that lead nowhere
 	names    map[string][]string  // by kind
+	recalled map[ID]bool          // blocks that are being brought back
 	restated map[ID]struct{}      // values of which some block may state another default now
 }
 

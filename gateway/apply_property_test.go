@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -15,7 +17,7 @@ import (
 func TestIncrementalEqualsRebuild(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := Input{Documents: map[string]*Document{}, Leaves: map[ID]*string{}, Endpoints: map[SourceKey][]Endpoint{},
-			Quarantine: map[FormRef]*string{}, Drained: map[string]bool{}}
+			Quarantine: map[FormRef]*string{}, Drained: map[string]bool{}, Functions: map[FinderKey][]*Function{}, Secrets: map[ID]string{}}
 		w := New(testRules)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			in := drawInput(t, w)
@@ -37,7 +39,7 @@ var testRules = &Rules{Features: []FeatureRule{
 
 func drawInput(t *rapid.T, w *World) Input {
 	in := Input{}
-	switch rapid.IntRange(0, 10).Draw(t, "op") {
+	switch rapid.IntRange(0, 15).Draw(t, "op") {
 	case 0, 1, 2, 3:
 		n := rapid.IntRange(0, 4).Draw(t, "doc")
 		in.Documents = map[string]*Document{fmt.Sprintf("d%d", n): drawDocument(t, n)}
@@ -78,8 +80,36 @@ func drawInput(t *rapid.T, w *World) Input {
 			}
 		}
 		in.Generation = rapid.IntRange(least, 3).Draw(t, "generation")
+	case 11, 12, 13:
+		in.Functions = map[FinderKey][]*Function{}
+		for _, k := range slices.SortedFunc(maps.Keys(w.Finders()), compareFinder) {
+			if rapid.Bool().Draw(t, "answers") {
+				in.Functions[k] = drawFunctions(t)
+			}
+		}
+	case 14:
+		in.Secrets = map[ID]string{{KindSecret, drawName(t, "s", 2)}: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "version")}
 	}
 	return in
+}
+
+// drawFunctions is what a finder says; nil: nobody asks it any more.
+func drawFunctions(t *rapid.T) []*Function {
+	if rapid.IntRange(0, 7).Draw(t, "forgotten") == 0 {
+		return nil
+	}
+	out := []*Function{}
+	for _, name := range []string{"f0", "a/f1", "b/f1"} {
+		if path := rapid.SampledFrom([]string{"", "/x", "/x/{a}", "/y"}).Draw(t, "path of "+name); path != "" {
+			_, short, _ := strings.Cut(name, "/")
+			out = append(out, found(name+"~"+short+"="+path)...)
+		}
+	}
+	return out
+}
+
+func drawFunction(t *rapid.T) string {
+	return drawName(t, "u", 3) + "." + rapid.SampledFrom([]string{"f0", "f1", "a/f1", "gone"}).Draw(t, "function")
 }
 
 func drawName(t *rapid.T, prefix string, n int) string {
@@ -109,22 +139,29 @@ func drawBlock(t *rapid.T) string {
 	value := func() string {
 		return rapid.SampledFrom([]string{"1", "20", "local.l0", "local.l1", "kv.k0", "kv.k1", "local.none"}).Draw(t, "value")
 	}
-	if f := rapid.SampledFrom([]string{"", "", "", "", "old", "new", "newest"}).Draw(t, "feature"); f != "" {
+	if f := rapid.SampledFrom([]string{"", "", "", "", "old", "new", "newest", "cred-s0", "cred-s1"}).Draw(t, "feature"); f != "" {
 		bad += ";feature=" + f
 	}
-	switch rapid.IntRange(0, 8).Draw(t, "block") {
+	switch rapid.IntRange(0, 11).Draw(t, "block") {
 	case 0:
 		return fmt.Sprintf("gateway.%s listeners=%s;attach=%s;variant=%s%s", drawName(t, "g", 3),
 			rapid.SampledFrom([]string{"http", "http,https"}).Draw(t, "listeners"), rapid.SampledFrom([]string{"", "1"}).Draw(t, "attach"),
 			rapid.SampledFrom([]string{"", "v3"}).Draw(t, "gateway variant"), bad)
 	case 1, 2:
-		return fmt.Sprintf("upstream.%s src=%s;each=%s%s", drawName(t, "u", 3), drawName(t, "s", 3),
-			rapid.SampledFrom([]string{"", "", "a", "b", "a,b"}).Draw(t, "each"), bad)
+		return fmt.Sprintf("upstream.%s src=%s;each=%s%s%s", drawName(t, "u", 3), drawName(t, "s", 3),
+			rapid.SampledFrom([]string{"", "", "a", "b", "a,b"}).Draw(t, "each"),
+			rapid.SampledFrom([]string{"", "", ";openapi=/1", ";openapi=/1", ";openapi=/2", ";lambda=s0", ";lambda=s1;discover=0"}).Draw(t, "finder"), bad)
 	case 3:
 		return fmt.Sprintf("policy.%s variant=%s%s", drawName(t, "p", 2), rapid.SampledFrom([]string{"", "v1", "v2"}).Draw(t, "variant"), bad)
 	case 4:
 		return fmt.Sprintf("local.%s v=%s%s", drawName(t, "l", 2), value(), bad)
+	case 5:
+		return fmt.Sprintf("function.%s %s%s", drawFunction(t), rapid.SampledFrom([]string{"", "path=/d", "path=/d/{b}"}).Draw(t, "declares"), bad)
+	case 6:
+		return fmt.Sprintf("secret.%s x=%s%s", drawName(t, "s", 2), drawName(t, "x", 2), bad)
 	}
+	bad += rapid.SampledFrom([]string{"", "", ";fn=" + drawFunction(t), ";args=a:1;fn=" + drawFunction(t)}).Draw(t, "calls")
+	bad += rapid.SampledFrom([]string{"", "", "", ";match=" + drawFunction(t)}).Draw(t, "matches")
 	bad += rapid.SampledFrom([]string{"", "", ";default=1", ";default=2"}).Draw(t, "default")
 	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), drawName(t, "h", 2),
 		drawName(t, "p", 3), drawName(t, "u", 3), rapid.SampledFrom([]string{"", "", `["a"]`, `["b"]`}).Draw(t, "instance"), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
@@ -138,6 +175,8 @@ func merge(all *Input, in Input) {
 	maps.Copy(all.Endpoints, in.Endpoints)
 	maps.Copy(all.Quarantine, in.Quarantine)
 	maps.Copy(all.Drained, in.Drained)
+	maps.Copy(all.Functions, in.Functions)
+	maps.Copy(all.Secrets, in.Secrets)
 	all.Settled = all.Settled || in.Settled
 	if in.Generation > 0 {
 		all.Generation = in.Generation
@@ -166,6 +205,7 @@ func requireRebuild(t *rapid.T, w *World, all Input) {
 			all.Ledger[b.ID] = &f
 		}
 	}
+	all.Remembered = w.Remembered()
 	full, _ := Apply(New(testRules), all)
 	if got, want := w.AllUnits(), full.AllUnits(); !reflect.DeepEqual(got, want) {
 		t.Fatalf("units differ, incremental - full +:\n%s\n%s", cmp.Diff(got, want), dump(w, full))

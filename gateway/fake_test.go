@@ -81,7 +81,9 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 	if f["bad"] != "" {
 		return out, b.errorf("bad")
 	}
-	out.Refs = b.secrets(f["feature"])
+	if b.id.Kind != KindLocal && b.id.Kind != KindSecret {
+		out.Refs = b.secrets(f["feature"])
+	}
 	switch b.id.Kind {
 	case KindLocal:
 		v, diags := b.read(scope, f["v"])

@@ -18,7 +18,7 @@ type flat struct {
 	selects map[selection]bool
 	carries map[carriage]bool
 	fails   []string // functions that are called and not found any more, sorted
-	dangles bool // an entry has lost all its upstreams, or a policy, which may be what admits requests
+	dangles bool     // an entry has lost all its upstreams, or a policy, which may be what admits requests
 }
 
 type use struct{ upstream, gateway string }

@@ -33,7 +33,7 @@ func (a *application) retire() {
 				a.settle[id] = struct{}{}
 			}
 		}
-		if len(a.settle) == 0 {
+		if len(a.settle) == 0 && len(gone) == 0 { // what is gone may have held others
 			return
 		}
 		a.settleAll()
