@@ -31,7 +31,7 @@ type Config struct {
 	Datacenter string
 	Prefix     string // of everything that sluice keeps in KV; default "sluice/", must end in "/"
 
-	Wait time.Duration // longest blocking query; default 1m, at most 10m
+	Wait time.Duration // longest blocking query on a service; default 5m, at most 10m. All others take a minute at most
 	Hold time.Duration // how long the loss of a whole list is held before it counts; default 60s
 
 	Logger hclog.Logger // default: none
@@ -94,7 +94,7 @@ func (c Config) defaults() (Config, error) {
 		return c, fmt.Errorf("consul prefix %q: it must end in a slash and not begin with one", c.Prefix)
 	}
 	if c.Wait == 0 {
-		c.Wait = time.Minute
+		c.Wait = 5 * time.Minute
 	}
 	if c.Wait < 0 || c.Wait > 10*time.Minute {
 		return c, fmt.Errorf("consul wait %s: at most 10m", c.Wait)

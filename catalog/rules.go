@@ -23,6 +23,7 @@ const (
 	maxContact  = 10 * time.Second // an answer older than this is no proof of absence
 	answerSlack = 10 * time.Second // of a call's deadline, beyond what Consul may take
 	recheck     = 5 * time.Second  // between reads that could not confirm a deletion
+	shortWait   = time.Minute      // longest blocking query where few are, or a policy may change
 	spread      = 2 * time.Second  // over which watches restart after an outage
 )
 
@@ -43,7 +44,7 @@ func newRules(wait time.Duration) *rules {
 }
 
 // patience is how long the next call is to wait; random is in [0,1). Thousands of watches that began together would
-// otherwise all be answered, with all they watch, in one moment of every minute.
+// otherwise all be answered, with all they watch, in one moment of every few minutes.
 func (r *rules) patience(random float64) time.Duration {
 	return r.wait/2 + time.Duration(random*float64(r.wait/2))
 }

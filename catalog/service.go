@@ -142,7 +142,7 @@ func (s *Services) Run(ctx context.Context, update func([]gateway.Endpoint), ali
 	var faults []string // of the last answer; follow reads and reports in one goroutine
 	return follow(ctx, s.c, listing[gateway.Endpoint]{
 		name: name, rule: fmt.Sprintf("service_prefix %q and node_prefix \"\" { policy = \"read\" }", s.spec.Service),
-		same: sameEndpoint, alive: alive,
+		same: sameEndpoint, alive: alive, many: true,
 		read: func(o *api.QueryOptions) (rows map[string]gateway.Endpoint, meta *api.QueryMeta, err error) {
 			rows, faults, meta, err = s.read(o)
 			return rows, meta, err

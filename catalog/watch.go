@@ -19,6 +19,7 @@ type listing[V any] struct {
 	read  func(*api.QueryOptions) (map[string]V, *api.QueryMeta, error)
 	same  func(a, b V) bool
 	quick bool         // wakes that change nothing are common and cheap: slow down less
+	many  bool         // there may be thousands: an answer that says nothing new is to be rare
 	index uint64       // start from here, with known
 	known map[string]V // what was already delivered
 
@@ -35,6 +36,9 @@ type listing[V any] struct {
 func follow[V any](ctx context.Context, c *Client, l listing[V]) error {
 	w := &watcher[V]{c: c, l: l, rules: newRules(c.cfg.Wait), guard: newGuard(c.cfg.Hold, l.same)}
 	var untrack func()
+	if !l.many {
+		w.rules.wait = min(w.rules.wait, shortWait)
+	}
 	if l.quick {
 		w.rules.idleLast = time.Second
 	}
@@ -91,6 +95,9 @@ func (w *watcher[V]) step(ctx context.Context) time.Duration {
 	at, missing := w.guard.settle()
 	final := missing && !at.After(now)
 	wait := w.rules.patience(rand.Float64())
+	if w.filtered { // a policy that changes wakes no query
+		wait = min(wait, shortWait)
+	}
 	if missing && !final {
 		wait = min(wait, max(at.Sub(now), time.Millisecond))
 	}
