@@ -1,0 +1,268 @@
+package secrets
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// entry is one secret: what is in force, and who reads it.
+type entry struct {
+	feed *feed // whose material is in force, or who is to bring the first
+	next *feed // reads by a changed block, and takes over with its first material; usually nil
+
+	unwanted time.Time // zero: it is wanted
+
+	material fields
+	version  string // "": none yet
+	note     string
+	expired  bool
+	since    time.Time // when the version came into force
+	contact  time.Time // when the source last answered
+	expires  time.Time // zero: never
+	renews   time.Time // next step of the reader
+	err      error     // of the last step
+	errSince time.Time
+}
+
+// counts are kept for as long as the Keeper lives.
+type counts struct{ renewals, rotations, errors uint64 }
+
+func (k *Keeper) count(id gateway.ID) *counts {
+	c := k.counts[id]
+	if c == nil {
+		c = &counts{}
+		k.counts[id] = c
+	}
+	return c
+}
+
+// arrange makes entries what is wanted. k.mu is held.
+func (k *Keeper) arrange(run context.Context, news map[gateway.ID]string) {
+	for id, spec := range k.wanted {
+		if spec == nil {
+			continue
+		}
+		e := k.entries[id]
+		switch {
+		case e == nil:
+			k.entries[id] = &entry{feed: k.start(run, id, spec)}
+			continue
+		case !e.unwanted.IsZero():
+			e.unwanted = time.Time{}
+			if e.version != "" {
+				news[id] = e.version // whoever asked may have forgotten it
+			}
+		}
+		if e.next != nil {
+			if same(e.next.spec, spec) {
+				continue
+			}
+			e.next.stop()
+			e.next = nil
+		}
+		switch {
+		case same(e.feed.spec, spec):
+		case e.version == "":
+			e.feed.stop()
+			e.feed = k.start(run, id, spec)
+		default:
+			e.next = k.start(run, id, spec)
+		}
+	}
+	for id, e := range k.entries {
+		if k.wanted[id] == nil && e.unwanted.IsZero() {
+			e.unwanted = time.Now()
+		}
+	}
+}
+
+// same compares two blocks but for their places.
+func same(a, b *gateway.Secret) bool { return reflect.DeepEqual(placeless(a), placeless(b)) }
+
+func placeless(s *gateway.Secret) gateway.Secret {
+	c := *s
+	c.Range = hcl.Range{}
+	if v := c.VaultKV; v != nil {
+		d := *v
+		d.Range = hcl.Range{}
+		c.VaultKV = &d
+	}
+	if v := c.VaultAWS; v != nil {
+		d := *v
+		d.Range = hcl.Range{}
+		c.VaultAWS = &d
+	}
+	if v := c.File; v != nil {
+		d := *v
+		d.Range = hcl.Range{}
+		c.File = &d
+	}
+	if v := c.Env; v != nil {
+		d := *v
+		d.Range = hcl.Range{}
+		c.Env = &d
+	}
+	return c
+}
+
+// take takes over what a feed has found. k.mu is held.
+func (k *Keeper) take(run context.Context, ev event, news map[gateway.ID]string) {
+	id, out := ev.feed.id, ev.out
+	k.giveBack(run, out.replaced, k.cfg.Grace)
+	e := k.entries[id]
+	if e == nil || ev.feed != e.feed && ev.feed != e.next {
+		return // of a feed that was stopped
+	}
+	if ev.feed == e.next && out.fresh {
+		k.retire(run, e.feed)
+		e.feed, e.next = e.next, nil
+	}
+	current := ev.feed == e.feed
+	if ev.err != nil {
+		k.failed(e, ev)
+		return
+	}
+	if !current || out.quiet {
+		return
+	}
+	if e.next == nil && e.err != nil {
+		k.cfg.Log.Info("a secret can be read again", "secret", id.Name)
+		e.err = nil
+	}
+	e.contact, e.expires, e.renews = time.Now(), out.expires, ev.next
+	if out.note != "" {
+		e.note = out.note
+	}
+	if out.renewed {
+		k.count(id).renewals++
+	}
+	switch {
+	case out.fresh:
+		k.swap(id, e, out.material, news)
+	case e.expired && time.Now().Before(e.expires): // it was renewed in the last moment
+		k.swap(id, e, e.material, news)
+	}
+}
+
+func (k *Keeper) failed(e *entry, ev event) {
+	id := ev.feed.id
+	if e.next != nil && ev.feed == e.feed {
+		return // that block is no longer wanted
+	}
+	k.count(id).errors++
+	if e.err == nil || e.err.Error() != ev.err.Error() {
+		e.errSince = time.Now()
+		k.cfg.Log.Warn("a secret cannot be read, what is in force stays", "secret", id.Name, "error", ev.err)
+	}
+	e.err, e.renews = ev.err, ev.next
+}
+
+// swap puts material in force. What is as before is no news.
+func (k *Keeper) swap(id gateway.ID, e *entry, m fields, news map[gateway.ID]string) {
+	version := k.version(id, m)
+	if version == e.version && !e.expired {
+		return
+	}
+	if e.version != "" {
+		k.count(id).rotations++
+	}
+	k.cfg.Log.Debug("a secret has a new version", "secret", id.Name, "version", version)
+	e.material, e.version, e.expired, e.since = m, version, false, time.Now()
+	k.reveal(id, gateway.NewMaterial(m), true)
+	news[id] = version
+}
+
+// version is an opaque name of some material: equal for equal material, as long as the process lives.
+func (k *Keeper) version(id gateway.ID, m fields) string {
+	h := hmac.New(sha256.New, k.key)
+	put := func(b []byte) {
+		var n [8]byte
+		binary.BigEndian.PutUint64(n[:], uint64(len(b)))
+		h.Write(n[:])
+		h.Write(b)
+	}
+	put([]byte(id.String()))
+	for _, f := range slices.Sorted(maps.Keys(m)) {
+		put([]byte(f))
+		put(m[f])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// retire ends a feed that was replaced by one of a changed block. Its leases stay usable for the grace.
+func (k *Keeper) retire(run context.Context, f *feed) {
+	stop := f.stop
+	k.work.Go(func() {
+		sleep(run, k.cfg.Grace)
+		stop()
+	})
+}
+
+// expire takes away what has ended, forgets what is unwanted, and says when to look again. k.mu is held.
+func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) time.Duration {
+	wait := time.Hour
+	for id, e := range k.entries {
+		if !e.unwanted.IsZero() {
+			left := e.unwanted.Add(k.cfg.Grace).Sub(now)
+			if left <= 0 {
+				k.forget(id, e)
+				continue
+			}
+			wait = min(wait, left)
+		}
+		if e.version == "" || e.expired || e.expires.IsZero() {
+			continue
+		}
+		left := e.expires.Sub(now)
+		if left > 0 {
+			wait = min(wait, left)
+			continue
+		}
+		e.expired = true
+		k.reveal(id, gateway.Material{}, false)
+		news[id] = ""
+		k.cfg.Log.Error("a secret has expired and could not be replaced", "secret", id.Name, "error", errText(e.err))
+	}
+	return max(wait, time.Millisecond)
+}
+
+func (k *Keeper) forget(id gateway.ID, e *entry) {
+	e.feed.stop()
+	if e.next != nil {
+		e.next.stop()
+	}
+	delete(k.entries, id)
+	delete(k.counts, id)
+	k.reveal(id, gateway.Material{}, false)
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// firstFrame is the place in a stack where a panic came from.
+func firstFrame(stack []byte) string {
+	lines := strings.Split(string(stack), "\n")
+	for i, l := range lines {
+		if strings.HasPrefix(l, "panic(") && i+3 < len(lines) {
+			place, _, _ := strings.Cut(strings.TrimSpace(lines[i+3]), " ")
+			return place[strings.LastIndex(place, "/")+1:]
+		}
+	}
+	return "an unknown place"
+}

@@ -1,0 +1,160 @@
+package secrets
+
+import (
+	"context"
+	"crypto/rand"
+	"maps"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// Keeper keeps the secrets that blocks name. Its methods are safe for concurrent use.
+type Keeper struct {
+	cfg   Config
+	env   Getenv
+	prove prover
+	key   []byte // versions are keyed by it, so that they tell nothing of what they stand for
+	conns map[string]*conn
+
+	wish   chan struct{} // Want was called; holds one
+	events chan event
+	work   sync.WaitGroup
+
+	now atomic.Pointer[map[gateway.ID]gateway.Material] // never nil; what Reveal gives
+
+	mu      sync.Mutex
+	wanted  map[gateway.ID]*gateway.Secret
+	entries map[gateway.ID]*entry // written by Run alone
+	again   chan struct{}         // closed by Refresh
+	counts  map[gateway.ID]*counts
+}
+
+// New makes a Keeper. It does no I/O; an error is a configuration that cannot work.
+func New(cfg Config) (*Keeper, error) {
+	return newKeeper(cfg, os.Getenv, nil, proveBySTS)
+}
+
+func newKeeper(cfg Config, env Getenv, over func(VaultConfig) http.RoundTripper, prove prover) (*Keeper, error) {
+	cfg, err := cfg.withEnv(env)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keeper{
+		cfg: cfg, env: env, prove: prove, key: make([]byte, 32), conns: map[string]*conn{},
+		wish: make(chan struct{}, 1), events: make(chan event),
+		entries: map[gateway.ID]*entry{}, again: make(chan struct{}), counts: map[gateway.ID]*counts{},
+	}
+	if _, err := rand.Read(k.key); err != nil {
+		return nil, err
+	}
+	k.now.Store(&map[gateway.ID]gateway.Material{})
+	for name, v := range cfg.Vaults {
+		k.conns[name] = newConn(name, v, cfg.Log)
+		if over != nil {
+			k.conns[name].http.Transport = limited{over(v)}
+		}
+	}
+	if cfg.Metrics != nil {
+		if err := cfg.Metrics.Register(collector{k}); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// Want says which secrets are needed now, and replaces what was said before. A secret that is no longer named is kept
+// for Config.Grace, then forgotten, and its lease revoked. It does not wait. The secrets must not be changed later.
+func (k *Keeper) Want(secrets map[gateway.ID]*gateway.Secret) {
+	k.mu.Lock()
+	k.wanted = maps.Clone(secrets)
+	k.mu.Unlock()
+	select {
+	case k.wish <- struct{}{}:
+	default:
+	}
+}
+
+// Refresh looks at all secrets at once, rather than when it is due. It does not wait.
+func (k *Keeper) Refresh() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.again)
+	k.again = make(chan struct{})
+}
+
+func (k *Keeper) refreshed() <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.again
+}
+
+// Reveal gives the material of a secret; ok is false while it is unknown, or once it has expired. What it gives belongs
+// to the version that was published last, or that Publish is being told now. It takes no lock.
+func (k *Keeper) Reveal(secret gateway.ID) (gateway.Material, bool) {
+	m, ok := (*k.now.Load())[secret]
+	return m, ok
+}
+
+var _ gateway.Reveal = (*Keeper)(nil).Reveal
+
+// Run reads, renews and rotates until ctx ends, and returns when all it started has ended. It is called once. Nothing
+// is revoked at the end: the Envoys go on with what they have, and leases end by themselves.
+func (k *Keeper) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer k.work.Wait()
+	defer cancel()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		news := map[gateway.ID]string{}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-k.wish:
+			k.change(func() { k.arrange(ctx, news) })
+		case ev := <-k.events:
+			k.change(func() { k.take(ctx, ev, news) })
+		case <-timer.C:
+		}
+		k.change(func() { timer.Reset(k.expire(time.Now(), news)) })
+		k.gather(ctx, news)
+		if len(news) > 0 {
+			k.cfg.Publish(news) // Reveal gives the material already
+		}
+	}
+}
+
+// change is how Run changes entries; others read them under the same lock.
+func (k *Keeper) change(do func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	do()
+}
+
+// gather takes what else has arrived meanwhile, so that it is published together.
+func (k *Keeper) gather(ctx context.Context, news map[gateway.ID]string) {
+	for {
+		select {
+		case ev := <-k.events:
+			k.change(func() { k.take(ctx, ev, news) })
+		default:
+			return
+		}
+	}
+}
+
+// reveal replaces what Reveal gives for one secret; ok = false takes it away. k.mu is held.
+func (k *Keeper) reveal(id gateway.ID, m gateway.Material, ok bool) {
+	next := maps.Clone(*k.now.Load())
+	if ok {
+		next[id] = m
+	} else {
+		delete(next, id)
+	}
+	k.now.Store(&next)
+}
