@@ -116,6 +116,12 @@ var requestFuncs = map[string]requestFunc{
 		}
 		return nil, errors.New("coalesce: no argument has a value")
 	}},
+	"raw": {1, 1, true, func(args []any) (any, error) {
+		if args[0] == nil {
+			return nil, nil
+		}
+		return evalAnyText(args[0])
+	}},
 	"can": {1, 1, true, nil},
 	"try": {1, -1, true, nil},
 

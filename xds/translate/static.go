@@ -6,6 +6,7 @@ import (
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -24,6 +25,7 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	tables := map[string]*routev3.RouteConfiguration{}
 	hosts := map[string][]*routev3.VirtualHost{}
 	assignments := map[string]*endpointv3.ClusterLoadAssignment{}
+	extensions := map[string]*corev3.TypedExtensionConfig{}
 	for _, r := range resources {
 		switch m := r.Message.(type) {
 		case *routev3.RouteConfiguration:
@@ -33,12 +35,14 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 			hosts[listener] = append(hosts[listener], m)
 		case *endpointv3.ClusterLoadAssignment:
 			assignments[m.ClusterName] = m
+		case *corev3.TypedExtensionConfig:
+			extensions[m.Name] = m
 		}
 	}
 	for _, r := range resources {
 		switch m := r.Message.(type) {
 		case *listenerv3.Listener:
-			l, err := inlineRoutes(m, tables[m.Name], hosts[m.Name])
+			l, err := inlineRoutes(m, tables[m.Name], hosts[m.Name], extensions)
 			if err != nil {
 				return nil, fmt.Errorf("listener %s: %w", m.Name, err)
 			}
@@ -47,7 +51,10 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 			static.Clusters = append(static.Clusters, inlineEndpoints(m, assignments[m.Name]))
 		}
 	}
-	return &bootstrapv3.Bootstrap{StaticResources: static, LayeredRuntime: limits()}, nil
+	return &bootstrapv3.Bootstrap{
+		Node:            &corev3.Node{Id: "static", Cluster: "static"}, // what asks for secrets needs one
+		StaticResources: static, LayeredRuntime: limits(),
+	}, nil
 }
 
 // maxRegexProgram is the RE2 program size above which the Envoys that sluice starts refuse a regular expression.
@@ -63,7 +70,10 @@ func limits() *bootstrapv3.LayeredRuntime {
 }
 
 // inlineRoutes is a copy of the listener that holds its hosts.
-func inlineRoutes(l *listenerv3.Listener, table *routev3.RouteConfiguration, hosts []*routev3.VirtualHost) (*listenerv3.Listener, error) {
+func inlineRoutes(
+	l *listenerv3.Listener, table *routev3.RouteConfiguration, hosts []*routev3.VirtualHost,
+	extensions map[string]*corev3.TypedExtensionConfig,
+) (*listenerv3.Listener, error) {
 	out := proto.CloneOf(l)
 	routes := &routev3.RouteConfiguration{Name: l.Name}
 	if table != nil {
@@ -81,6 +91,7 @@ func inlineRoutes(l *listenerv3.Listener, table *routev3.RouteConfiguration, hos
 			if err := f.GetTypedConfig().UnmarshalTo(manager); err != nil {
 				return nil, fmt.Errorf("read its connection manager: %w", err)
 			}
+			inlineExtensions(manager, extensions)
 			manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
 			config, err := pack(manager)
 			if err != nil {
@@ -102,4 +113,13 @@ func inlineEndpoints(c *clusterv3.Cluster, a *endpointv3.ClusterLoadAssignment) 
 		out.LoadAssignment = proto.CloneOf(a)
 	}
 	return out
+}
+
+// inlineExtensions puts the configuration of filters that is discovered into the filters.
+func inlineExtensions(manager *hcmv3.HttpConnectionManager, extensions map[string]*corev3.TypedExtensionConfig) {
+	for _, f := range manager.HttpFilters {
+		if e := extensions[f.Name]; f.GetConfigDiscovery() != nil && e != nil {
+			f.ConfigType = &hcmv3.HttpFilter_TypedConfig{TypedConfig: e.TypedConfig}
+		}
+	}
 }
