@@ -3,6 +3,7 @@ package openapi
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -78,10 +79,8 @@ func cleanPath(path string) (template string, variables []string, err error) {
 		if name == "" || strings.ContainsAny(name, "{}/?#,;&") {
 			return "", nil, fmt.Errorf("a variable of the path cannot be named %.40q", name)
 		}
-		for _, v := range variables {
-			if v == name {
-				return "", nil, fmt.Errorf("the path has the variable %.40q twice", name)
-			}
+		if slices.Contains(variables, name) {
+			return "", nil, fmt.Errorf("the path has the variable %.40q twice", name)
 		}
 		name = keep(name)
 		variables = append(variables, name)

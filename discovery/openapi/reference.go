@@ -9,7 +9,7 @@ import (
 const (
 	maxHops   = 16        // references that lead to references
 	maxTokens = 16        // parts of one reference
-	maxWork   = 256 << 20 // bytes of a document that are read because something refers to them
+	maxWork   = 128 << 20 // bytes of a document that are read because something refers to them
 )
 
 // resolve follows the reference that v is, if it is one, within the document. What it returns is none.
