@@ -47,6 +47,7 @@ func Apply(w *World, in Input) (*World, Change) {
 	a.takeGeneration(in)
 	a.evaluate(values)
 	a.settleAll()
+	a.elect()
 	a.retire()
 	a.writeTables()
 	return a.w, a.change()

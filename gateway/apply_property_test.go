@@ -75,8 +75,10 @@ func drawInput(t *rapid.T, w *World) Input {
 	case 10:
 		least := 1
 		for _, b := range w.Blocks() { // as with what is refused
-			if b.InForce != nil && w.broken.get(b.InForce.Written.Document()) != nil && testRules.needs(b.InForce, 1) != nil {
-				least = 3
+			for _, f := range []*Form{b.InForce, b.Newest} {
+				if f != nil && w.broken.get(f.Written.Document()) != nil && testRules.needs(f, 1) != nil {
+					least = 3
+				}
 			}
 		}
 		in.Generation = rapid.IntRange(least, 3).Draw(t, "generation")
@@ -144,7 +146,7 @@ func drawBlock(t *rapid.T) string {
 	}
 	switch rapid.IntRange(0, 11).Draw(t, "block") {
 	case 0:
-		return fmt.Sprintf("gateway.%s listeners=%s;attach=%s;variant=%s%s", drawName(t, "g", 3),
+		return fmt.Sprintf("gateway.%s scope=%s;listeners=%s;attach=%s;variant=%s%s", drawName(t, "g", 3), rapid.SampledFrom([]string{"", "first_segment"}).Draw(t, "scope"),
 			rapid.SampledFrom([]string{"http", "http,https"}).Draw(t, "listeners"), rapid.SampledFrom([]string{"", "1"}).Draw(t, "attach"),
 			rapid.SampledFrom([]string{"", "v3"}).Draw(t, "gateway variant"), bad)
 	case 1, 2:
@@ -163,8 +165,8 @@ func drawBlock(t *rapid.T) string {
 	bad += rapid.SampledFrom([]string{"", "", ";fn=" + drawFunction(t), ";args=a:1;fn=" + drawFunction(t)}).Draw(t, "calls")
 	bad += rapid.SampledFrom([]string{"", "", "", ";match=" + drawFunction(t)}).Draw(t, "matches")
 	bad += rapid.SampledFrom([]string{"", "", ";default=1", ";default=2"}).Draw(t, "default")
-	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), drawName(t, "h", 2),
-		drawName(t, "p", 3), drawName(t, "u", 3), rapid.SampledFrom([]string{"", "", `["a"]`, `["b"]`}).Draw(t, "instance"), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
+	return fmt.Sprintf("route.%s host=%s;path=/%s;up=%s%s;weight=%s;policy=%s;gw=%s;tag=%s%s", drawName(t, "r", 5), rapid.SampledFrom([]string{"h0", "h1", "any"}).Draw(t, "host"),
+		rapid.SampledFrom([]string{"p0", "p1", "p2", "p0/x", ""}).Draw(t, "path"), drawName(t, "u", 3), rapid.SampledFrom([]string{"", "", `["a"]`, `["b"]`}).Draw(t, "instance"), value(), rapid.SampledFrom([]string{"", "p0", "p1"}).Draw(t, "policy"),
 		rapid.SampledFrom([]string{"", "", "g0", "g1", "g0.https"}).Draw(t, "gw"), rapid.SampledFrom([]string{"", "", "t1"}).Draw(t, "tag"), bad)
 }
 
@@ -183,6 +185,9 @@ func merge(all *Input, in Input) {
 	}
 }
 
+// everything has differences shown in unexported fields, too.
+var everything = cmp.Exporter(func(reflect.Type) bool { return true })
+
 func requireTouched(t *rapid.T, before, after *World, change Change) {
 	touched := map[Unit]bool{}
 	for _, u := range change.Units {
@@ -190,7 +195,7 @@ func requireTouched(t *rapid.T, before, after *World, change Change) {
 	}
 	for _, u := range append(before.AllUnits(), after.AllUnits()...) {
 		if !touched[u] && !reflect.DeepEqual(before.Inputs(u), after.Inputs(u)) {
-			t.Fatalf("inputs of %v changed and it was not named:\n%s", u, cmp.Diff(before.Inputs(u), after.Inputs(u)))
+			t.Fatalf("inputs of %v changed and it was not named:\n%s", u, cmp.Diff(before.Inputs(u), after.Inputs(u), everything))
 		}
 	}
 }
@@ -208,11 +213,11 @@ func requireRebuild(t *rapid.T, w *World, all Input) {
 	all.Remembered = w.Remembered()
 	full, _ := Apply(New(testRules), all)
 	if got, want := w.AllUnits(), full.AllUnits(); !reflect.DeepEqual(got, want) {
-		t.Fatalf("units differ, incremental - full +:\n%s\n%s", cmp.Diff(got, want), dump(w, full))
+		t.Fatalf("units differ, incremental - full +:\n%s\n%s", cmp.Diff(got, want, everything), dump(w, full))
 	}
 	for _, u := range w.AllUnits() {
 		if got, want := w.Inputs(u), full.Inputs(u); !reflect.DeepEqual(got, want) {
-			t.Fatalf("inputs of %v differ, incremental - full +:\n%s\n%s", u, cmp.Diff(got, want), dump(w, full))
+			t.Fatalf("inputs of %v differ, incremental - full +:\n%s\n%s", u, cmp.Diff(got, want, everything), dump(w, full))
 		}
 	}
 }

@@ -92,7 +92,7 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 	case KindGateway:
 		g := &Gateway{Name: b.id.Name, Attach: f["attach"] != "", Range: b.Range()}
 		for _, l := range strings.Split(f["listeners"], ",") {
-			g.Listeners = append(g.Listeners, &Listener{Name: l, Port: 80})
+			g.Listeners = append(g.Listeners, &Listener{Name: l, Port: 80, Scope: f["scope"]})
 		}
 		g.Variants = b.variants(f["variant"])
 		g.Features = b.features(f["feature"])
@@ -179,6 +179,9 @@ func (b fakeBlock) upstream(name, sources string) *Upstream {
 
 func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hcl.Diagnostics) {
 	r := &Route{Name: b.id.Name, Hosts: []string{f["host"]}, Range: b.Range(), Matches: []*Match{{Prefix: f["path"], Range: b.Range()}}}
+	if f["host"] == "any" {
+		r.Hosts = []string{"*"}
+	}
 	raw, diags := b.read(scope, f["weight"])
 	if diags.HasErrors() {
 		return out, diags

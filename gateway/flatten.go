@@ -13,6 +13,7 @@ import (
 type flat struct {
 	form    FormRef
 	tables  map[Unit][]*TableRoute
+	scopes  map[Unit]map[string]bool // hosts by scope; of listeners that have scopes
 	claims  map[string]*TableRoute
 	uses    map[use]bool
 	selects map[selection]bool
@@ -104,7 +105,7 @@ func defaults(all []*Gateway) (out []*Gateway) {
 }
 
 func (w *World) flattenOn(f *flat, r *Route, p *prepared, at spot) (diags hcl.Diagnostics) {
-	variants := w.variantsOf(r, at.gateway)
+	variants, scoped := w.variantsOf(r, at.gateway), at.gateway.listener(at.key.Listener).Scoped()
 	for i, m := range p.matches {
 		if m == nil {
 			continue // of a function that is not known
@@ -116,20 +117,30 @@ func (w *World) flattenOn(f *flat, r *Route, p *prepared, at spot) (diags hcl.Di
 			}
 		}
 		for _, e := range entries {
-			diags = append(diags, f.add(at.key, r, e)...)
+			if scoped {
+				if _, ok := e.Match.FirstSegment(); !ok {
+					f.dangles = true
+					diags = append(diags, unscoped(at.key, m, m.Range))
+					continue
+				}
+			}
+			diags = append(diags, f.add(at.key, r, e, scoped)...)
 		}
 	}
 	return diags
 }
 
 // add puts an entry into the table of each host and notes its claim.
-func (f *flat) add(k ListenerKey, r *Route, e *TableRoute) (diags hcl.Diagnostics) {
+func (f *flat) add(k ListenerKey, r *Route, e *TableRoute, scoped bool) (diags hcl.Diagnostics) {
 	hosts := r.Hosts
 	if len(hosts) == 0 {
 		hosts = []string{"*"}
 	}
 	for _, h := range hosts {
 		h = strings.ToLower(h)
+		if scoped {
+			f.scope(k, h, e)
+		}
 		claim := ClaimOf(k, h, e.Match, r.Priority)
 		if e.Variant != nil {
 			// It claims nothing: what was not written for this route cannot be in its way, or in another's. Of two that

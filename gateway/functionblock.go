@@ -106,14 +106,8 @@ func (a *application) judgeFunction(b *Block) (diags hcl.Diagnostics) {
 		}
 		at := v.Range
 		if !v.Declares() {
-			ref := Ref{ID: ID{KindFunction, name}, Range: at}
-			if d := a.missingFunction(b.ID, ref); d != nil {
+			if d := a.missingFunction(b.ID, Ref{ID: ID{KindFunction, name}, Range: at}); d != nil {
 				diags = append(diags, d)
-			}
-			if fn := a.w.lead(ref.ID).fn; fn != nil {
-				c := &caller{fn: fn, to: &Destination{Function: ref, Event: v.Event, Async: v.Async, Stream: v.Stream, Range: at}}
-				c.settings()
-				diags = append(diags, c.diags...)
 			}
 			continue
 		}

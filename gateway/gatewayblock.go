@@ -19,6 +19,7 @@ type Listener struct {
 	Name    string    `hcl:"name,label"`
 	Address string    `hcl:"address,optional"` // default 0.0.0.0; sluice dev rewrites it to loopback
 	Port    int       `hcl:"port" min:"1" max:"65535"`
+	Scope   string    `hcl:"scope,optional" oneof:"first_segment"` // how its table is parted; default: by host alone
 	Range   hcl.Range `hcl:",def_range"`
 }
 

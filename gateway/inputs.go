@@ -19,6 +19,11 @@ func (w *World) Inputs(u Unit) Inputs {
 		in.Generation = w.generation
 	case UnitRoutes:
 		w.listenerInputs(&in, u.Name)
+		if in.Listener.Scoped() {
+			in = Inputs{Unit: u}
+		}
+	case UnitScope:
+		w.scopeInputs(&in)
 	case UnitHost:
 		w.hostInputs(&in)
 	case UnitCluster, UnitAssignment:
@@ -53,7 +58,16 @@ func (w *World) hostInputs(in *Inputs) {
 		return
 	}
 	w.listenerInputs(in, name)
+	if in.Listener.Scoped() {
+		*in = Inputs{Unit: in.Unit}
+		return
+	}
 	in.Host, in.Table = host, table
+	in.tableForms(w, table)
+}
+
+// tableForms notes the blocks that contribute to a table.
+func (in *Inputs) tableForms(w *World, table []*TableRoute) {
 	seen := map[ID]bool{}
 	for _, e := range table {
 		in.Forms = append(in.Forms, e.Form)

@@ -87,6 +87,7 @@ func (a *application) gatewayUnits(g *Gateway) {
 		k := ListenerKey{g.Name, l.Name}
 		a.units[Unit{UnitListener, k.String()}] = struct{}{}
 		a.units[Unit{UnitRoutes, k.String()}] = struct{}{}
+		a.units[ScopeUnit(k, "")] = struct{}{}
 	}
 }
 

@@ -30,6 +30,8 @@ func (a *application) replaceFlat(before, after *flat) {
 	}
 	a.count(after, 1)
 	a.count(before, -1)
+	a.countScopes(after, 1)
+	a.countScopes(before, -1)
 }
 
 func (a *application) delta(u Unit) *tableDelta {
@@ -80,6 +82,9 @@ func (a *application) writeTables() {
 			}
 		}
 		table = append(table, d.add...)
+		if was := a.w.tables.get(u); (len(was) == 0) != (len(table) == 0) {
+			a.hostsChanged(u)
+		}
 		if len(table) == 0 {
 			a.w.tables.del(u)
 			continue
@@ -110,10 +115,16 @@ func (w *World) AllUnits() []Unit {
 			k := ListenerKey{g.Name, l.Name}
 			set[Unit{UnitListener, k.String()}] = struct{}{}
 			set[Unit{UnitRoutes, k.String()}] = struct{}{}
+			if l.Scoped() {
+				set[ScopeUnit(k, "")] = struct{}{}
+			}
 		}
 	}
 	for u := range w.tables.m {
 		set[u] = struct{}{}
+	}
+	for name := range w.scopes.m {
+		set[Unit{UnitScope, name}] = struct{}{}
 	}
 	for name, u := range w.upstreams.m {
 		set[Unit{UnitCluster, name}] = struct{}{}

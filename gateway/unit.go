@@ -16,6 +16,7 @@ const (
 	UnitSecret                         // SDS: "SECRET", or "SECRET/FIELD"
 	UnitSigner                         // ECDS: the credentials with which a Lambda upstream's calls are signed; the upstream's name
 	UnitScript                         // ECDS: the script that runs programs; one, ScriptName
+	UnitScope                          // SRDS: "GATEWAY.LISTENER/SEGMENT": of a listener with scopes, in place of its routes and hosts
 )
 
 // Unit is one xDS resource: the smallest thing that is translated, sent, acknowledged and removed.
@@ -60,6 +61,9 @@ type Inputs struct {
 
 	Host  string        // host: an exact name, "*.example.com" or "*"
 	Table []*TableRoute // host: in deciding order
+
+	Segment string      // scope: the first segment; "" of the path "/"
+	Hosts   []ScopeHost // scope: by host
 
 	Upstream  *Upstream    // cluster, assignment
 	Features  []Effective  // cluster: the upstream's own, switched-off ones left out

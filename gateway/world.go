@@ -46,6 +46,7 @@ type World struct {
 	withheld  cow[ID, bool]              // blocks whose newest form lacks what others need
 	claimants counts[string, ID]         // host and match → routes that want it, in their newest form or the one in force
 	tables    cow[Unit, []*TableRoute]   // host units, in deciding order
+	scopes    counts[string, string]     // name of a scope's unit → hosts that have routes in it
 	uses      counts[string, string]     // upstream → gateways whose routes use it
 	subsets   counts[string, SubsetKeys] // upstream → selectors that its destinations use
 	bySource  counts[SourceKey, string]  // listing → upstreams that it feeds
@@ -87,6 +88,7 @@ func (w *World) begin() *World {
 	n.stated.share()
 	n.users.share()
 	n.claimants.share()
+	n.scopes.share()
 	n.uses.share()
 	n.subsets.share()
 	n.bySource.share()

@@ -24,22 +24,27 @@ func (t *Translator) host(in gateway.Inputs) (*Resource, error) {
 	if in.Gateway == nil || in.Listener == nil || len(in.Table) == 0 {
 		return nil, nil
 	}
-	key := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}
-	h := &routev3.VirtualHost{Name: gateway.HostUnit(key, in.Host).Name, Domains: []string{in.Host}}
+	h, needs, err := t.virtualHost(gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}, in.Host, in.Table)
+	if err != nil {
+		return nil, err
+	}
+	return &Resource{Key: Key{TypeURL: HostType, Name: h.Name}, Message: h, Needs: sortKeys(needs)}, nil
+}
+
+// virtualHost builds the table of one host, and lists what it needs.
+func (t *Translator) virtualHost(key gateway.ListenerKey, host string, table []*gateway.TableRoute) (*routev3.VirtualHost, []Key, error) {
+	h := &routev3.VirtualHost{Name: gateway.HostUnit(key, host).Name, Domains: []string{host}}
 	var entries []entry
 	var needs []Key
-	for _, tr := range in.Table {
+	for _, tr := range table {
 		es, ns, err := t.tableRoute(tr)
 		if err != nil {
-			return nil, fmt.Errorf("route %s: %w", tr.Route.Name, err)
+			return nil, nil, fmt.Errorf("route %s: %w", tr.Route.Name, err)
 		}
 		entries = append(entries, es...)
 		needs = append(needs, ns...)
 	}
-	if err := fillTable(h, entries, scanLimit); err != nil {
-		return nil, err
-	}
-	return &Resource{Key: Key{TypeURL: HostType, Name: h.Name}, Message: h, Needs: sortKeys(needs)}, nil
+	return h, needs, fillTable(h, entries, scanLimit)
 }
 
 // tableRoute builds the Envoy routes of one alternative: one for a redirect or a response, else one for every

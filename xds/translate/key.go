@@ -18,5 +18,6 @@ func KeyOf(u gateway.Unit) Key {
 		gateway.UnitSecret:     SecretType,
 		gateway.UnitSigner:     ExtensionType,
 		gateway.UnitScript:     ExtensionType,
+		gateway.UnitScope:      ScopeType,
 	}[u.Type], Name: name}
 }

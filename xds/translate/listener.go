@@ -38,7 +38,7 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 		return nil, nil
 	}
 	name := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}.String()
-	manager, err := t.connectionManager(name, in.Generation)
+	manager, err := t.connectionManager(name, in)
 	if err != nil {
 		return nil, err
 	}
@@ -67,21 +67,21 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 			}},
 		}},
 	}
-	return &Resource{
-		Key:     Key{TypeURL: ListenerType, Name: name},
-		Message: l,
-		Needs:   []Key{{TypeURL: RoutesType, Name: name}},
-	}, nil
+	r := &Resource{Key: Key{TypeURL: ListenerType, Name: name}, Message: l}
+	if !in.Listener.Scoped() { // else its scopes need it
+		r.Needs = []Key{{TypeURL: RoutesType, Name: name}}
+	}
+	return r, nil
 }
 
 // connectionManager leaves internal_address_config out: then no client may send x-envoy- headers or a request id of its
 // own. An empty one would trust private addresses, and so every load balancer.
-func (t *Translator) connectionManager(name string, generation int) (*hcmv3.HttpConnectionManager, error) {
-	filters, err := t.httpFilters(generation)
+func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.HttpConnectionManager, error) {
+	filters, err := t.httpFilters(in.Generation)
 	if err != nil {
 		return nil, err
 	}
-	return &hcmv3.HttpConnectionManager{
+	m := &hcmv3.HttpConnectionManager{
 		StatPrefix: strings.ReplaceAll(name, ".", "_"), // a dot would part it in the names of metrics
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
 			RouteConfigName: name,
@@ -106,7 +106,11 @@ func (t *Translator) connectionManager(name string, generation int) (*hcmv3.Http
 		StreamIdleTimeout:     durationpb.New(StreamIdleTimeout),
 		RequestTimeout:        durationpb.New(requestTimeout),
 		RequestHeadersTimeout: durationpb.New(requestHeadersTimeout),
-	}, nil
+	}
+	if in.Listener.Scoped() {
+		err = scoped(m, name)
+	}
+	return m, err
 }
 
 // httpFilters is the fixed list of a generation: the features' filters in their order, the router last.

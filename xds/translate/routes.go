@@ -16,13 +16,14 @@ func routes(in gateway.Inputs) (*Resource, error) {
 		return nil, nil
 	}
 	name := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}.String()
-	return &Resource{
-		Key: Key{TypeURL: RoutesType, Name: name},
-		Message: &routev3.RouteConfiguration{
-			Name:                           name,
-			Vhds:                           &routev3.Vhds{ConfigSource: ads(0)},
-			IgnorePortInHostMatching:       true,
-			MaxDirectResponseBodySizeBytes: u32(maxRespondBody),
-		},
-	}, nil
+	table := tableOf(name)
+	table.Vhds = &routev3.Vhds{ConfigSource: ads(0)}
+	return &Resource{Key: Key{TypeURL: RoutesType, Name: name}, Message: table}, nil
+}
+
+// tableOf is a table without hosts: what holds for all of them.
+func tableOf(name string) *routev3.RouteConfiguration {
+	return &routev3.RouteConfiguration{
+		Name: name, IgnorePortInHostMatching: true, MaxDirectResponseBodySizeBytes: u32(maxRespondBody),
+	}
 }

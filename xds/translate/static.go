@@ -42,7 +42,7 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	for _, r := range resources {
 		switch m := r.Message.(type) {
 		case *listenerv3.Listener:
-			l, err := inlineRoutes(m, tables[m.Name], hosts[m.Name], extensions)
+			l, err := inlineRoutes(m, tables[m.Name], hosts[m.Name], scopesOf(m.Name, resources), extensions)
 			if err != nil {
 				return nil, fmt.Errorf("listener %s: %w", m.Name, err)
 			}
@@ -71,7 +71,7 @@ func limits() *bootstrapv3.LayeredRuntime {
 
 // inlineRoutes is a copy of the listener that holds its hosts.
 func inlineRoutes(
-	l *listenerv3.Listener, table *routev3.RouteConfiguration, hosts []*routev3.VirtualHost,
+	l *listenerv3.Listener, table *routev3.RouteConfiguration, hosts []*routev3.VirtualHost, scopes []*routev3.ScopedRouteConfiguration,
 	extensions map[string]*corev3.TypedExtensionConfig,
 ) (*listenerv3.Listener, error) {
 	out := proto.CloneOf(l)
@@ -92,7 +92,7 @@ func inlineRoutes(
 				return nil, fmt.Errorf("read its connection manager: %w", err)
 			}
 			inlineExtensions(manager, extensions)
-			manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+			inlineTables(manager, routes, scopes)
 			config, err := pack(manager)
 			if err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -11,7 +12,6 @@ import (
 type Translator struct {
 	kinds   []Kind
 	filters []Filter
-	reveal  gateway.Reveal // nil: it builds no secret
 }
 
 // New makes a Translator of the features in filter order. Two kinds of one type, or two filters of one name, are a
@@ -46,7 +46,7 @@ func (t *Translator) Rules() []gateway.FeatureRule {
 	rules := make([]gateway.FeatureRule, len(t.kinds))
 	for i, k := range t.kinds {
 		rules[i] = k.FeatureRule
-		rules[i].Since = max(k.Since, k.since())
+		rules[i].Since = k.since()
 	}
 	return rules
 }
@@ -76,18 +76,33 @@ func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
 func (t *Translator) requires(in gateway.Inputs) []string {
 	switch in.Unit.Type {
 	case gateway.UnitListener:
-		return required(t.filtersOf(in.Generation))
-	case gateway.UnitHost:
-		used := map[string]bool{}
-		for _, tr := range in.Table {
-			use(used, tr.Features)
-			for _, d := range tr.Destinations {
-				use(used, d.Features)
-			}
+		filters := t.filtersOf(in.Generation)
+		if in.Listener.Scoped() {
+			filters = append(filters, Filter{Requires: earlyMutation})
 		}
-		return t.requiredBy(used)
+		return required(filters)
+	case gateway.UnitHost:
+		return t.requiredBy(used(in.Table))
+	case gateway.UnitScope:
+		types := map[string]bool{}
+		for _, h := range in.Hosts {
+			maps.Copy(types, used(h.Table))
+		}
+		return t.requiredBy(types)
 	}
 	return nil
+}
+
+// used are the types of the features in force in a table.
+func used(table []*gateway.TableRoute) map[string]bool {
+	types := map[string]bool{}
+	for _, tr := range table {
+		use(types, tr.Features)
+		for _, d := range tr.Destinations {
+			use(types, d.Features)
+		}
+	}
+	return types
 }
 
 func use(types map[string]bool, features []gateway.Effective) {
@@ -126,12 +141,12 @@ func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
 		return routes(in)
 	case gateway.UnitHost:
 		return t.host(in)
+	case gateway.UnitScope:
+		return t.scope(in)
 	case gateway.UnitCluster:
 		return t.cluster(in)
 	case gateway.UnitAssignment:
 		return assignment(in)
-	case gateway.UnitSecret:
-		return t.secret(in)
 	}
 	return nil, fmt.Errorf("unit type %d is unknown", in.Unit.Type)
 }

@@ -1,9 +1,0 @@
-package response
-
-import (
-	"testing"
-
-	"github.com/sluice-gateway/sluice/internal/featuretest"
-)
-
-func TestFeature(t *testing.T) { featuretest.Run(t, Kind()) }
