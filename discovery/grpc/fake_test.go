@@ -1,12 +1,13 @@
 package reflection
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"net"
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -37,7 +38,7 @@ type fake struct {
 func (f *fake) ServerReflectionInfo(s reflectionv1.ServerReflection_ServerReflectionInfoServer) error {
 	for {
 		q, err := s.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -206,9 +207,8 @@ func once(t testing.TB, f *Finder) ([]string, error) {
 	return names, err
 }
 
+// quick makes a finder give up soon.
 func quick(f *Finder) *Finder {
-	f.limits.question, f.limits.round = 300_000_000, 3_000_000_000
+	f.limits.question, f.limits.round = 300*time.Millisecond, 3*time.Second
 	return f
 }
-
-var _ = fmt.Sprint

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -263,5 +262,3 @@ func TestKind(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-var _ = cmp.Diff

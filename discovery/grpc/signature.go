@@ -29,7 +29,8 @@ func signature(m protoreflect.MethodDescriptor) gateway.Signature {
 	}
 	result := out.message(m.Output())
 	if m.IsStreamingServer() {
-		result = gateway.Type{Kind: gateway.TypeArray, Elem: &result}
+		one := result
+		result = gateway.Type{Kind: gateway.TypeArray, Elem: &one}
 	}
 	s.Result = &result
 	return s

@@ -179,6 +179,11 @@ func (c *closure) messages(all []*descriptorpb.DescriptorProto, parent protorefl
 		if !c.whole[name] {
 			d.Field, d.OneofDecl = nil, nil
 		}
+		for _, f := range d.Field {
+			if f.GetJsonName() == camel(f.GetName()) {
+				f.JsonName = nil // some servers write it, some do not
+			}
+		}
 		d.NestedType = c.messages(d.NestedType, name)
 		d.EnumType = c.enums(d.EnumType, name)
 		out = append(out, d)
@@ -193,4 +198,22 @@ func (c *closure) enums(all []*descriptorpb.EnumDescriptorProto, parent protoref
 		}
 	}
 	return out
+}
+
+// camel is the JSON name of a field that has no other.
+func camel(name string) string {
+	var b strings.Builder
+	up := false
+	for _, c := range []byte(name) {
+		switch {
+		case c == '_':
+			up = true
+			continue
+		case up && 'a' <= c && c <= 'z':
+			c -= 'a' - 'A'
+		}
+		up = false
+		b.WriteByte(c)
+	}
+	return b.String()
 }

@@ -73,6 +73,9 @@ func fail(in *dynamicpb.Message) (proto.Message, error) {
 		return &emptypb.Empty{}, nil
 	}
 	st := &statuspb.Status{Code: int32(code), Message: field(in, "message").String()}
+	if st.Message == "private" { // with a detail of a type that nobody but the service knows
+		st.Details = append(st.Details, &anypb.Any{TypeUrl: "type.googleapis.com/users.v1.Private", Value: []byte{8, 1}})
+	}
 	for i, list := 0, field(in, "details").List(); i < list.Len(); i++ {
 		b, err := proto.Marshal(list.Get(i).Message().Interface())
 		if err != nil {
