@@ -126,6 +126,9 @@ func TestProcess(t *testing.T) {
 	if err := p.Freeze(); err != nil {
 		t.Fatal(err)
 	}
+	if p.runs() {
+		t.Error("it is frozen and runs")
+	}
 	io.WriteString(in, "x\n")
 	if err := p.Thaw(); err != nil {
 		t.Fatal(err)

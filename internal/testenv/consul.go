@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+
+	"github.com/sluice-gateway/sluice/internal/fault"
 )
 
 // ConsulOptions say what kind of agent a test wants. The zero value is one server without ACLs, in memory.
@@ -254,14 +256,16 @@ func (c *Consul) Restart() {
 }
 
 // Pause freezes the agent: connections stay open and nothing answers. Resume undoes it.
-func (c *Consul) Pause() { c.signal(syscall.SIGSTOP) }
+func (c *Consul) Pause() { c.check(c.process().Freeze()) }
 
 // Resume lets a frozen agent go on.
-func (c *Consul) Resume() { c.signal(syscall.SIGCONT) }
+func (c *Consul) Resume() { c.check(c.process().Thaw()) }
 
-func (c *Consul) signal(s syscall.Signal) {
+func (c *Consul) process() fault.Process { return fault.Process(c.cmd.Process.Pid) }
+
+func (c *Consul) check(err error) {
 	c.t.Helper()
-	if err := c.cmd.Process.Signal(s); err != nil {
+	if err != nil {
 		c.t.Fatalf("signal consul: %v", err)
 	}
 }
