@@ -34,6 +34,20 @@ type ID struct{ Kind, Name string }
 // String is the canonical address: "route.divide", `upstream.svc["eu"]`, "kv.canary/divide".
 func (id ID) String() string { return id.Kind + "." + id.Name }
 
+// Text is id as a document refers to it: a name that is no word of HCL stands in brackets, function.shop["GET /pets"].
+func (id ID) Text() string {
+	up, name, ok := SplitFunction(id)
+	if !ok {
+		return id.String()
+	}
+	_, base, _ := SplitFunction(id.Written())
+	key := name[len(base):]
+	if variableName.MatchString(base) {
+		return id.Kind + "." + up + "." + base + key
+	}
+	return id.Kind + "." + up + "[" + strconv.Quote(base) + "]" + key
+}
+
 // IsZero says that id names nothing.
 func (id ID) IsZero() bool { return id == ID{} }
 

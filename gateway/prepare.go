@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -83,7 +84,32 @@ func (w *World) prepare(r *Route) (*prepared, hcl.Diagnostics) {
 			}
 		}
 	}
-	return p, diags
+	return p, appendNew(diags, p.strangers(r))
+}
+
+// strangers finds variables of the path in args that no match has, where a match takes its path from a function: of all
+// others the language saw it.
+func (p *prepared) strangers(r *Route) (diags hcl.Diagnostics) {
+	if !slices.ContainsFunc(r.Matches, func(m *Match) bool { return !m.Function.IsZero() }) || slices.Contains(p.matches, nil) {
+		return nil
+	}
+	known := map[string]bool{}
+	for _, m := range p.matches {
+		maps.Copy(known, pathVariables(m))
+	}
+	names := slices.Sorted(maps.Keys(known))
+	for _, to := range r.To {
+		c := &caller{to: to}
+		for _, arg := range slices.Sorted(maps.Keys(to.Args)) {
+			to.Args[arg].Walk(func(e Expr) {
+				if e.Op == OpRequest && len(e.Path) == 2 && e.Path[0] == "path" && !known[e.Path[1]] {
+					c.error(e, "Unknown path variable", "No match of the route has a variable {%s}.%s", e.Path[1], suggest(e.Path[1], names))
+				}
+			})
+		}
+		diags = append(diags, c.diags...)
+	}
+	return diags
 }
 
 // bind resolves the function of a destination; nil where it is not known.
@@ -95,8 +121,8 @@ func (w *World) bind(p *prepared, to *Destination) *boundCall {
 	}
 	b := &boundCall{fn: l.fn}
 	if l.state == leadVanished {
-		b.degraded = fmt.Sprintf("%s is not found any more", to.Function.ID)
-		p.fails = append(p.fails, to.Function.ID.String())
+		b.degraded = to.Function.Text() + " is not found any more"
+		p.fails = append(p.fails, to.Function.Text())
 	}
 	return b
 }
@@ -149,7 +175,7 @@ func (w *World) resolveMatch(p *prepared, m *Match, diags *hcl.Diagnostics) *Mat
 		return nil
 	}
 	if l.state == leadVanished {
-		p.fails = append(p.fails, m.Function.ID.String())
+		p.fails = append(p.fails, m.Function.Text())
 	}
 	out := *m
 	fail := func(format string, args ...any) *Match {
@@ -167,13 +193,13 @@ func (w *World) resolveMatch(p *prepared, m *Match, diags *hcl.Diagnostics) *Mat
 	case f.GRPC != nil:
 		method, out.Path = "POST", "/"+f.GRPC.Service+"/"+f.GRPC.Method
 	default:
-		return fail("%s is a Lambda, which has no path of its own. Match by path, prefix or regex.", m.Function.ID)
+		return fail("%s is a Lambda, which has no path of its own. Match by path, prefix or regex.", m.Function.Text())
 	}
 	if len(m.methods()) == 0 {
 		out.Method = method
 	}
 	if _, err := ParsePathTemplate(out.Path); err != nil {
-		return fail("%s cannot be matched: %s. Match by path, prefix or regex.", m.Function.ID, err)
+		return fail("%s cannot be matched: %s. Match by path, prefix or regex.", m.Function.Text(), err)
 	}
 	return &out
 }

@@ -89,12 +89,13 @@ func (d *decoder) checkFunction(f *gateway.FunctionBlock, at ranges) {
 		d.error(at.of(attr), "Invalid function", fmt.Sprintf(format, args...))
 	}
 	if !f.Declares() {
+		said := len(d.diags)
 		for _, attr := range []string{"query", "headers", "body", "content_type"} {
 			if _, written := at[attr]; written {
 				bad(attr, "%q belongs to a function that the block declares: give it a path, too. Without, the block lays features on a function that is discovered.", attr)
 			}
 		}
-		if len(f.Features) == 0 && f.Event == "" && f.Async == nil && f.Stream == "" {
+		if len(d.diags) == said && len(f.Features) == 0 && f.Event == "" && f.Async == nil && f.Stream == "" {
 			bad("", "The block says nothing. It declares a function by method and path, or lays features on one that is discovered.")
 		}
 		return

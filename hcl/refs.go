@@ -193,10 +193,7 @@ func refText(r gateway.Ref) string {
 	if r.Part != "" {
 		return r.String() + "." + r.Part
 	}
-	if up, name, ok := gateway.SplitFunction(r.ID); ok && r.ID.Written() == r.ID && !hclsyntax.ValidIdentifier(name) {
-		return fmt.Sprintf("function.%s[%q]", up, name)
-	}
-	return r.String()
+	return r.Text()
 }
 
 // example is a reference that would do.

@@ -1,0 +1,63 @@
+package hcl
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+func TestWhatIsReadFromTheMachineIsForFilesAlone(t *testing.T) {
+	src := "secret \"a\" {\n  file {\n    path = \"/etc/shadow\"\n  }\n}\nsecret \"b\" {\n  env { name = \"KEY\" }\n}\n" +
+		"upstream \"u\" {\n  static { addresses = [\"10.0.0.1:80\"] }\n  openapi { file = \"x.json\" }\n}\n"
+	for _, file := range []bool{true, false} {
+		diags := allDiags(Parse(Origin{Name: "consul:x", File: file}, []byte(src), testSchema), nil)
+		want := 3
+		if file {
+			want = 0
+		}
+		if len(diags) != want {
+			t.Errorf("file %v: %v", file, diags)
+		}
+	}
+}
+
+// refOf is the first reference to a function of a route that calls what src says.
+func functionRefOf(src string) (gateway.Ref, bool) {
+	doc := Parse(Origin{Name: "x"}, fmt.Appendf(nil, "route \"r\" {\n  to {\n    function = %s\n  }\n}\n", src), testSchema)
+	if doc.Broken || len(doc.Blocks) != 1 {
+		return gateway.Ref{}, false
+	}
+	v, diags := doc.Blocks[0].Eval(scopeOf(doc))
+	for _, ref := range v.Refs {
+		if ref.Kind == gateway.KindFunction && !diags.HasErrors() {
+			return ref, true
+		}
+	}
+	return gateway.Ref{}, false
+}
+
+// FuzzFunctionReference reads references as documents write them. What is read can be written, and read again.
+func FuzzFunctionReference(f *testing.F) {
+	for _, s := range []string{
+		`function.shop.get`, `function.shop["GET /pets/{id}"]`, `function.math["fn:live"]`, `function.svc["eu"].get`,
+		`function.svc["eu"]["a b"]["k"]`, `function.shop.op["k"]`, `function.shop`, `function["a"].b`, `function.a[0]`, `function.a.b[each.key]`, `(function.a.b)`,
+		`function.a["b\"]"]`, `function.a["x[\"k\"]"]`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, src string) {
+		if strings.ContainsAny(src, "\n{}") {
+			return
+		}
+		ref, ok := functionRefOf(src)
+		if !ok {
+			return
+		}
+		again, ok := functionRefOf(refText(ref))
+		if !ok || again.ID != ref.ID {
+			t.Errorf("%s is %v, written %s, which is %v", src, ref.ID, refText(ref), again.ID)
+		}
+	})
+}
