@@ -2,26 +2,36 @@
 package feature
 
 import (
+	"github.com/sluice-gateway/sluice/feature/credential"
 	"github.com/sluice-gateway/sluice/feature/headers"
 	"github.com/sluice-gateway/sluice/feature/mirror"
+	"github.com/sluice-gateway/sluice/feature/request"
+	"github.com/sluice-gateway/sluice/feature/response"
 	"github.com/sluice-gateway/sluice/feature/retry"
 	"github.com/sluice-gateway/sluice/feature/timeout"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
 // All lists every feature. The order is the order of the filters in every listener, so it is the order in which they
-// see a request, and the reverse in which they see a response:
+// see a request, and the reverse in which they see a response; it is also the order in which they change a route:
 //
-//  1. headers: what the upstream and whatever logs the request see is what the headers blocks made of it.
-//  2. mirror, retry, timeout: parts of the route action, without a filter. They come last because the router, which
-//     carries them out, is the last filter; among themselves their order means nothing.
+//  1. request, response: what the script does. They have no filter of their own: the script stands behind the filters
+//     of all features but those that say Last.
+//  2. headers: what the upstream and whatever logs the request see is what the headers blocks made of it. It follows
+//     request and response, since it leaves to the script what these must not see changed, or must not change after it.
+//  3. mirror, retry, timeout: parts of the route action, without a filter: the router, which carries them out, is the
+//     last filter; among themselves their order means nothing.
+//  4. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 //
-// A feature that admits or refuses requests belongs before headers, one that rewrites bodies after it.
+// A feature that admits or refuses requests belongs before request.
 func All() []translate.Kind {
 	return []translate.Kind{
+		request.Kind(),
+		response.Kind(),
 		headers.Kind(),
 		mirror.Kind(),
 		retry.Kind(),
 		timeout.Kind(),
+		credential.Kind(),
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Headers changes headers on the way to the upstream and back. Blocks of several levels all act: on requests the
-// weakest first, on responses the nearest first.
+// weakest first, on responses the nearest first. What Envoy's own formats can say is native; the script does the rest.
 type Headers struct {
 	gateway.FeatureBase
 	Request  *RequestHeaders  `hcl:"request,block"`
@@ -80,7 +80,7 @@ func check(s side, ranges map[string]hcl.Range, response bool) hcl.Diagnostics {
 		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: &at})
 	}
 	name := func(attribute, n string) {
-		if why := checkName(n); why != "" {
+		if why := gateway.HeaderFault(n); why != "" {
 			report(ranges[attribute], attribute, "Invalid header name", why)
 		}
 	}

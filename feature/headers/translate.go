@@ -46,6 +46,9 @@ func route(features []gateway.Effective, out *translate.Route) error {
 			}
 		}
 	}
+	if out.Program != nil {
+		scripted(&request, &response, out.Program, features[len(features)-1].Feature.SourceRange())
+	}
 	mutations := &headermutationv3.Mutations{RequestMutations: request.mutations(), ResponseMutations: response.mutations()}
 	if len(mutations.RequestMutations)+len(mutations.ResponseMutations) == 0 {
 		return nil
@@ -140,6 +143,9 @@ func (h *header) mutations() []*mutationv3.HeaderMutation {
 		}
 	}
 	for _, v := range h.values {
+		if v.computed {
+			continue // no script runs where the gateway answers by itself
+		}
 		out = append(out, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_Append{Append: &corev3.HeaderValueOption{
 			Header:       &corev3.HeaderValue{Key: h.name, Value: v.format},
 			AppendAction: action,

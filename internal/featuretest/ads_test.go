@@ -3,7 +3,6 @@ package featuretest
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/testenv"
 	"github.com/sluice-gateway/sluice/xds/bootstrap"
 	"github.com/sluice-gateway/sluice/xds/server"
-	"github.com/sluice-gateway/sluice/xds/store"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
@@ -47,7 +45,7 @@ route "r%d" {
 	for name, host := range map[string]string{"any": "*", "wild": "*.wild.test"} {
 		docs += fmt.Sprintf("route %q {\n  hosts = [%q]\n  match { path = \"/who\" }\n  respond { body = %q }\n}\n", name, host, name)
 	}
-	e := serveADS(t, "edge", server.Options{}, nil, Translate(t, []translate.Kind{headers.Kind()}, Documents{"a.hcl": docs}).Must(t).Resources)
+	e := serve(t, "edge", server.Options{}, nil, Translate(t, []translate.Kind{headers.Kind()}, Documents{"a.hcl": docs}).Must(t).Resources)
 	for _, host := range []string{"shop.test", "shop.test:8080", "SHOP.test."} {
 		if a, want := e.Do(t, "GET", host, "/r77/a/b?c"), "/a/b r77"; a.Status != 200 || !strings.HasSuffix(a.Body, want) {
 			t.Errorf("host %s is answered with %d %q, want %q", host, a.Status, a.Body, want)
@@ -100,7 +98,7 @@ route "shop" {
   to { upstream = upstream.shop }
 }
 `, testenv.FreePort(t), Backend(t, func(http.ResponseWriter, *http.Request) {}))
-	e := serveADS(t, "localhost", server.Options{
+	e := serve(t, "localhost", server.Options{
 		Identity: server.Certificate(""),
 		TLS:      &server.TLS{Cert: file("server.pem"), Key: file("server-key.pem"), ClientCA: ca},
 	}, files, Translate(t, nil, Documents{"a.hcl": docs}).Must(t).Resources)
@@ -113,7 +111,7 @@ route "shop" {
 // says that Envoy is ready and how it does, and nothing else of the admin can be reached.
 func TestReadinessPort(t *testing.T) {
 	docs := fmt.Sprintf("gateway \"edge\" {\n  listener \"http\" {\n    port = %d\n  }\n}\n", testenv.FreePort(t))
-	plane := controlPlane(t, "edge", server.Options{}, Translate(t, nil, Documents{"a.hcl": docs}).Must(t).Resources)
+	plane := newPlane(t, "edge", server.Options{}, Translate(t, nil, Documents{"a.hcl": docs}).Must(t).Resources).address
 	at := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
 	text, err := bootstrap.JSON(bootstrap.Options{
 		NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{plane}, Ready: at,
@@ -155,75 +153,4 @@ func TestReadinessPort(t *testing.T) {
 			t.Errorf("%s is answered with %d, want %d", path, resp.StatusCode, want)
 		}
 	}
-}
-
-// controlPlane serves the resources to the Envoys of a gateway until the end of the test, and returns its address.
-func controlPlane(t *testing.T, gateway string, o server.Options, resources []*translate.Resource) string {
-	t.Helper()
-	st := store.New()
-	var tx store.Change
-	for _, r := range resources {
-		needs := make([]store.Key, len(r.Needs))
-		for i, n := range r.Needs {
-			needs[i] = store.Key{Type: n.TypeURL, Name: n.Name}
-		}
-		stored, err := store.NewResource(store.Key{Type: r.TypeURL, Name: r.Name}, r.Message, needs, []string{gateway})
-		if err != nil {
-			t.Fatal(err)
-		}
-		tx.Set = append(tx.Set, stored)
-	}
-	st.Publish(tx)
-	srv, err := server.New(st, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, err := server.NewGRPC(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv.Register(g)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = g.Serve(l)
-	}()
-	t.Cleanup(func() {
-		g.Stop()
-		<-done
-	})
-	srv.Open()
-	return l.Addr().String()
-}
-
-// serveADS starts a control plane with the resources, and an Envoy of the gateway.
-func serveADS(t *testing.T, gateway string, o server.Options, files *bootstrap.TLS, resources []*translate.Resource) *Edge {
-	t.Helper()
-	plane := controlPlane(t, gateway, o, resources)
-	ready := fmt.Sprintf("127.0.0.1:%d", testenv.FreePort(t))
-	text, err := bootstrap.JSON(bootstrap.Options{
-		NodeID: gateway + "-1", Gateway: gateway, ControlPlanes: []string{plane}, Ready: ready, TLS: files,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &Edge{Envoy: testenv.StartEnvoy(t, testenv.EnvoyOptions{Bootstrap: text})}
-	e.url = "http://" + e.Listener(t, gateway+".http")
-	e.client = client(t)
-	testenv.Eventually(t, 10*time.Second, func() error {
-		resp, err := e.client.Get("http://" + ready + "/ready")
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("readiness is %s", resp.Status)
-		}
-		return nil
-	})
-	return e
 }

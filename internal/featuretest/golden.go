@@ -21,8 +21,8 @@ import (
 // short names the types of resources in golden files.
 var short = map[string]string{
 	translate.ListenerType: "listener", translate.RoutesType: "routes", translate.HostType: "host",
-	translate.ScopeType:   "scope",
-	translate.ClusterType: "cluster", translate.AssignmentType: "assignment",
+	translate.ClusterType: "cluster", translate.AssignmentType: "assignment", translate.SecretType: "secret",
+	translate.ExtensionType: "extension",
 }
 
 // Golden translates the documents (*.hcl) of every txtar file in a folder and compares the resources with the other

@@ -40,8 +40,12 @@ func Translate(t testing.TB, kinds []translate.Kind, docs Documents) *Result {
 		in.Documents[name] = d
 		out.Diags = append(out.Diags, d.Diags...)
 	}
+	tr = tr.WithReveal(reveal)
 	w, _ := gateway.Apply(gateway.New(&gateway.Rules{Features: tr.Rules()}), in)
-	feed := gateway.Input{Endpoints: map[gateway.SourceKey][]gateway.Endpoint{}, Settled: true}
+	feed := gateway.Input{Endpoints: map[gateway.SourceKey][]gateway.Endpoint{}, Secrets: map[gateway.ID]string{}, Settled: true}
+	for id := range w.Secrets() {
+		feed.Secrets[id] = "1"
+	}
 	for key, source := range w.Sources() {
 		feed.Endpoints[key] = endpoints(t, source.Spec)
 	}
@@ -82,6 +86,15 @@ func schemaOf(kinds []translate.Kind) *hcl.Schema {
 	return hcl.NewSchema(features, []hcl.SourceType{{
 		Name: static.Kind().Name, New: static.Kind().New,
 	}})
+}
+
+// reveal gives every secret fields whose values say where they are from.
+func reveal(secret gateway.ID) (gateway.Material, bool) {
+	fields := map[string][]byte{}
+	for _, name := range []string{"value", "key", "token", "access_key", "secret_key"} {
+		fields[name] = []byte(name + "-of-" + secret.Name)
+	}
+	return gateway.NewMaterial(fields), true
 }
 
 // endpoints is what a static source lists.

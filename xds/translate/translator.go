@@ -12,6 +12,7 @@ import (
 type Translator struct {
 	kinds   []Kind
 	filters []Filter
+	reveal  gateway.Reveal // nil: it builds no secret
 }
 
 // New makes a Translator of the features in filter order. Two kinds of one type, or two filters of one name, are a
@@ -46,7 +47,7 @@ func (t *Translator) Rules() []gateway.FeatureRule {
 	rules := make([]gateway.FeatureRule, len(t.kinds))
 	for i, k := range t.kinds {
 		rules[i] = k.FeatureRule
-		rules[i].Since = k.since()
+		rules[i].Since = max(k.Since, k.since())
 	}
 	return rules
 }
@@ -147,6 +148,8 @@ func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
 		return t.cluster(in)
 	case gateway.UnitAssignment:
 		return assignment(in)
+	case gateway.UnitSecret:
+		return t.secret(in)
 	}
 	return nil, fmt.Errorf("unit type %d is unknown", in.Unit.Type)
 }

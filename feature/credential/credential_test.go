@@ -1,0 +1,10 @@
+package credential
+
+import (
+	"testing"
+
+	"github.com/sluice-gateway/sluice/feature/mirror"
+	"github.com/sluice-gateway/sluice/internal/featuretest"
+)
+
+func TestFeature(t *testing.T) { featuretest.Run(t, Kind(), mirror.Kind()) }

@@ -1,0 +1,62 @@
+package translate
+
+import (
+	"bytes"
+	"fmt"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// wholeField is the field of a secret that is one value.
+const wholeField = "value"
+
+// WithReveal is a Translator that can read the material of secrets; without, no secret is built. t is not changed.
+func (t *Translator) WithReveal(reveal gateway.Reveal) *Translator {
+	out := *t
+	out.reveal = reveal
+	return &out
+}
+
+// ADS is the source of resources that features refer to by name.
+func ADS() *corev3.ConfigSource { return ads(0) }
+
+// secret builds the SDS resource of one field of a secret. The material is read at this moment, and is in the resource
+// alone. Material that is not known any more, or that has not the field, is an error: what the Envoys have stays. No
+// error holds a part of the material.
+func (t *Translator) secret(in gateway.Inputs) (*Resource, error) {
+	if in.Secret.IsZero() {
+		return nil, nil
+	}
+	if t.reveal == nil {
+		return nil, fmt.Errorf("nobody can read %s", in.Secret)
+	}
+	material, ok := t.reveal(in.Secret)
+	if !ok {
+		return nil, fmt.Errorf("the material of %s is not known", in.Secret)
+	}
+	field := in.Field
+	if field == "" {
+		field = wholeField
+	}
+	value, ok := material.Reveal(field)
+	if !ok {
+		return nil, fmt.Errorf("%s has no field %q", in.Secret, field)
+	}
+	value = bytes.TrimRight(value, "\r\n")
+	if len(value) == 0 {
+		return nil, fmt.Errorf("field %q of %s is empty", field, in.Secret)
+	}
+	if bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return nil, fmt.Errorf("field %q of %s holds a line break or another control character, which no header can", field, in.Secret)
+	}
+	key := KeyOf(in.Unit)
+	return &Resource{Key: key, Message: &tlsv3.Secret{
+		Name: key.Name,
+		Type: &tlsv3.Secret_GenericSecret{GenericSecret: &tlsv3.GenericSecret{
+			Secret: &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: bytes.Clone(value)}},
+		}},
+	}}, nil
+}
