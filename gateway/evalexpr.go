@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -32,10 +33,15 @@ type ResponseContext struct {
 	Body    any
 }
 
-// maxEvalSteps bounds an evaluation: loops inside loops over a large body.
-const maxEvalSteps = 1_000_000
+// maxEvalSteps bounds an evaluation: loops inside loops over a large body. Every 32 bytes of text that are made are a
+// step, too.
+const maxEvalSteps = 500_000
 
-// Eval runs the expression. The result is nil, a bool, float64, string, []any or map[string]any. It equals what the
+// errTooManySteps ends an evaluation that takes too long.
+var errTooManySteps = errors.New("the expression takes too many steps")
+
+// Eval runs the expression. The result is nil, a bool, float64, json.Number, string, []any or map[string]any; a
+// json.Number is one that stood in a JSON text and has not been touched: its text is as it stood. It equals what the
 // configuration language computes, but for this list: what is absent is null; a loop over null has no rounds; null is
 // nothing in a template, and leaves its key out of an object; numbers are doubles with their shortest text; objects are
 // in the byte order of their keys; text is counted in code points. An error says why there is no result. Eval changes
@@ -71,7 +77,7 @@ func (v *evalVars) get(name string) any {
 
 func (r *evalRun) eval(e Expr, vars *evalVars) (any, error) {
 	if r.steps++; r.steps > maxEvalSteps {
-		return nil, errors.New("the expression takes too many steps")
+		return nil, errTooManySteps
 	}
 	if n, fixed := evalOperands[e.Op]; fixed && len(e.Args) != n {
 		return nil, fmt.Errorf("operation %q with %d operands", e.Op, len(e.Args))
@@ -106,7 +112,14 @@ func (r *evalRun) eval(e Expr, vars *evalVars) (any, error) {
 		}
 		args[i] = v
 	}
-	return r.apply(e, args)
+	v, err := r.apply(e, args)
+	switch x := v.(type) { // what is made costs by its size; the next step finds out
+	case string:
+		r.steps += len(x) / 32
+	case []any:
+		r.steps += len(x)
+	}
+	return v, err
 }
 
 // apply computes an operation whose operands are all evaluated.
@@ -139,6 +152,10 @@ func (r *evalRun) apply(e Expr, args []any) (any, error) {
 		return evalIndex(args[0], e.Name)
 	case OpCall:
 		return evalCall(e.Name, args)
+	case OpHTML, OpSegment, OpSegments:
+		if len(args) == 1 {
+			return evalEscape(e.Op, args[0])
+		}
 	}
 	return nil, fmt.Errorf("unknown operation %q", e.Op)
 }
@@ -377,6 +394,8 @@ func evalText(v any) (string, error) {
 		return strconv.FormatBool(x), nil
 	case float64:
 		return evalNumberText(x), nil
+	case json.Number:
+		return x.String(), nil
 	}
 	return "", fmt.Errorf("%s is no text", evalKind(v))
 }

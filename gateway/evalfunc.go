@@ -50,6 +50,9 @@ var requestFuncs = map[string]requestFunc{
 		if len(a[1]) > 1 && strings.HasPrefix(a[1], "/") && strings.HasSuffix(a[1], "/") {
 			return nil, errors.New("replace has no regular expressions at request time")
 		}
+		if strings.Count(a[0], a[1])*len(a[2]) > maxEvalSteps*32 {
+			return nil, errTooManySteps
+		}
 		return strings.ReplaceAll(a[0], a[1], a[2]), nil
 	}),
 	"split": textFunc(2, func(a []string) (any, error) {
@@ -71,8 +74,8 @@ var requestFuncs = map[string]requestFunc{
 		return string(b), nil
 	}),
 	"jsondecode": textFunc(1, func(a []string) (any, error) {
-		var v any
-		if err := json.Unmarshal([]byte(a[0]), &v); err != nil {
+		v, err := decodeJSON([]byte(a[0]))
+		if err != nil {
 			return nil, errors.New("jsondecode: no JSON")
 		}
 		return v, nil
@@ -90,6 +93,9 @@ var requestFuncs = map[string]requestFunc{
 		return evalAnyText(args[0])
 	}},
 	"tonumber": {1, 1, true, func(args []any) (any, error) {
+		if n, ok := args[0].(json.Number); ok {
+			return n, nil
+		}
 		if n, ok := evalNumber(args[0]); ok {
 			return n, nil
 		}

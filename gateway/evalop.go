@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,7 +17,7 @@ func evalKind(v any) string {
 		return "null"
 	case bool:
 		return "a truth value"
-	case float64:
+	case float64, json.Number:
 		return "a number"
 	case string:
 		return "a text"
@@ -42,6 +44,9 @@ func evalNumber(v any) (float64, bool) {
 	switch x := v.(type) {
 	case float64:
 		return x, true
+	case json.Number:
+		n, err := x.Float64()
+		return n, err == nil
 	case string:
 		if x == "" || strings.Trim(x, "0123456789+-.eE") != "" {
 			return 0, false
@@ -111,7 +116,39 @@ func evalBinary(op string, a, b any) (any, error) {
 	return n, nil
 }
 
-func evalEqual(a, b any) bool { return reflect.DeepEqual(a, b) }
+// evalEqual compares values of one kind; of different kinds they differ. Numbers are equal whatever their text.
+func evalEqual(a, b any) bool {
+	switch x := a.(type) {
+	case []any:
+		y, ok := b.([]any)
+		return ok && slices.EqualFunc(x, y, evalEqual)
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		return ok && maps.EqualFunc(x, y, evalEqual)
+	case float64, json.Number:
+		n, okn := evalNumber(a)
+		m, okm := evalNumber(b)
+		if _, text := b.(string); text || evalKind(b) != "a number" {
+			return false
+		}
+		if okn && okm {
+			return n == m
+		}
+		return fmt.Sprint(a) == fmt.Sprint(b)
+	}
+	if _, number := b.(json.Number); number {
+		return false
+	}
+	return !isCollection(b) && a == b
+}
+
+func isCollection(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any:
+		return true
+	}
+	return false
+}
 
 func evalObject(args []any) (any, error) {
 	out := make(map[string]any, len(args)/2)

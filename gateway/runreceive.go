@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Receive is the response that a program makes of the upstream's, for the client's request in. It is the reference for
+// what the script in Envoy does. The error is a *Refusal, which the client gets instead, but for a program that makes no
+// sense.
+func (p *Program) Receive(in RawRequest, resp RawResponse) (RawResponse, error) {
+	run, err := p.Prepared()
+	if err != nil {
+		return resp, err
+	}
+	r := &receiving{run: run, out: resp, raw: resp.Body}
+	r.out.Headers = resp.Headers.Clone()
+	if r.out.Headers == nil {
+		r.out.Headers = http.Header{}
+	}
+	if r.ctx, err = run.Context(in); err != nil {
+		return resp, err
+	}
+	sent, err := p.Send(in)
+	if err != nil {
+		return resp, err
+	}
+	r.head = in.Method == http.MethodHead && sent.Method == http.MethodHead
+	r.contentType = headerIn(resp.Headers, "content-type")
+	if run.Lambda != nil {
+		if err := r.unwrap(); err != nil {
+			return resp, err
+		}
+	}
+	for _, c := range run.Response {
+		if !matchesStatus(c.Statuses, r.out.Status) {
+			continue
+		}
+		if err := r.change(c); err != nil {
+			return resp, refusal(err, http.StatusBadGateway)
+		}
+	}
+	r.write()
+	return r.out, nil
+}
+
+// receiving is one run of Receive.
+type receiving struct {
+	run         *Prepared
+	ctx         RequestContext
+	out         RawResponse
+	head        bool
+	raw         []byte // the body as it now is
+	contentType any    // of raw
+	heads       []headerSet
+	changed     bool // the body is another one
+	replaced    bool
+	typed       bool
+}
+
+// matchesStatus says whether a status is one of the patterns; none are all.
+func matchesStatus(patterns []string, status int) bool {
+	s := strconv.Itoa(status)
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
+		return p == s || strings.HasSuffix(p, "xx") && p[:1] == s[:1]
+	})
+}
+
+func (r *receiving) bodiless(status int) bool {
+	return r.head || status == http.StatusNoContent || status == http.StatusNotModified
+}
+
+// view is the response as the changes before left it.
+func (r *receiving) view(c PreparedResponse) (*ResponseContext, error) {
+	h := r.out.Headers.Clone()
+	for _, set := range r.heads {
+		set.write(h)
+	}
+	if r.typed {
+		if _, set := h["content-type"]; !set || !slices.ContainsFunc(r.heads, func(s headerSet) bool { return s.name == "content-type" }) {
+			h["content-type"] = []string{fmt.Sprint(r.contentType)}
+		}
+	}
+	out := &ResponseContext{Status: r.out.Status, Headers: map[string]string{}}
+	for name := range h {
+		lower := strings.ToLower(name)
+		if v, _ := headerIn(h, lower).(string); utf8.ValidString(v) {
+			out.Headers[lower] = v
+		}
+	}
+	if !c.readsBody() && c.Body.IsZero() {
+		return out, nil
+	}
+	if coding := headerIn(r.out.Headers, "content-encoding"); !r.changed && coding != nil && !r.bodiless(r.out.Status) &&
+		!strings.EqualFold(coding.(string), "identity") {
+		return nil, &Refusal{Status: http.StatusBadGateway, Reason: "encoded_response"}
+	}
+	if len(r.raw) > r.run.Limit {
+		return nil, &Refusal{Status: http.StatusBadGateway, Reason: "response_too_large"}
+	}
+	body := parseBody(r.raw, r.contentType)
+	bad := false
+	c.walk(func(e Expr) { bad = bad || e.Op == OpResponse && body.refuses(e.Path) })
+	if bad {
+		return nil, &Refusal{Status: http.StatusBadGateway, Reason: "bad_response_body"}
+	}
+	out.Body = body.value
+	return out, nil
+}
+
+func (r *receiving) change(c PreparedResponse) (err error) {
+	ctx := r.ctx
+	if ctx.Response, err = r.view(c); err != nil {
+		return err
+	}
+	status := r.out.Status
+	if !c.SetStatus.IsZero() {
+		v, err := c.SetStatus.Eval(ctx)
+		if err != nil {
+			return err
+		}
+		if status, err = wholeStatus(v); err != nil {
+			return err
+		}
+	}
+	heads, err := evalHeaders(c.Headers, ctx)
+	if err != nil {
+		return err
+	}
+	made := &newBody{contentType: c.ContentType}
+	if !c.Body.IsZero() && !r.bodiless(status) {
+		v, err := c.Body.Eval(ctx)
+		if err != nil {
+			return err
+		}
+		if made, err = makeBody(v, c.ContentType); err != nil {
+			return err
+		}
+		r.raw, r.replaced = []byte(made.text), true
+	}
+	r.out.Status = status
+	r.heads = append(r.heads, heads...)
+	if !c.Body.IsZero() {
+		r.changed = true
+		if made.contentType != "" {
+			r.contentType, r.typed = withCharset(made.contentType), true
+		}
+	}
+	return nil
+}
+
+func (r *receiving) write() {
+	if r.changed {
+		for _, name := range droppedOfAnswer {
+			headerSet{name: name}.write(r.out.Headers)
+		}
+		if r.typed {
+			headerSet{name: "content-type", values: []string{fmt.Sprint(r.contentType)}}.write(r.out.Headers)
+		}
+	}
+	for _, set := range r.heads {
+		set.write(r.out.Headers)
+	}
+	if r.replaced {
+		r.out.Body = r.raw
+	}
+}
