@@ -200,7 +200,7 @@ func (a *application) fallBack(id ID) *Form {
 
 func (a *application) recallAll(f *Form) {
 	for _, ref := range f.Value.Refs {
-		a.recall(ref.ID.Written())
+		a.recallRef(ref)
 	}
 }
 
@@ -218,7 +218,7 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 		diags = append(diags, d)
 	}
 	for _, ref := range b.Newest.Value.Refs {
-		a.recall(ref.ID.Written())
+		a.recallRef(ref)
 		if d := a.missing(b.ID, ref); d != nil {
 			diags = append(diags, d)
 		}
@@ -228,6 +228,14 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 		diags = append(diags, a.judgeFunction(b)...)
 	}
 	return append(diags, a.conflictingDefaults(b)...)
+}
+
+// recallRef brings back what a reference names: of a function, its upstream as well as its block.
+func (a *application) recallRef(ref Ref) {
+	if up, _, ok := SplitFunction(ref.ID); ok {
+		a.recall(ID{KindUpstream, up}.Written())
+	}
+	a.recall(ref.ID.Written())
 }
 
 // recall brings a block back that is in no document any more, but in the ledger: another replica still holds it.

@@ -88,8 +88,13 @@ func either(first, second Expr) Expr {
 
 // typed is the value of an argument as JSON wants it: text from path and query becomes a number or a truth value where
 // the signature asks for one.
+//
+// In a message of gRPC a text stands for a number as well, and keeps all digits of a 64-bit one.
 func (c *caller) typed(a Argument) (Expr, origin) {
 	e, from := c.value(a)
+	if c.fn.GRPC != nil && converters[a.Type.Kind] == "tonumber" {
+		return e, from
+	}
 	if from == fromClient && c.some { // a body's field has its type already
 		query := convertText(e.Args[1], a.Type)
 		return either(e.Args[1], e.Args[2]).withThen(query), from
@@ -110,18 +115,23 @@ func convertText(e Expr, t Type) Expr {
 		e.Value = convertConst(v, t)
 		return e
 	}
-	name := map[TypeKind]string{TypeNumber: "tonumber", TypeInteger: "tonumber", TypeBoolean: "tobool"}[t.Kind]
+	name := converters[t.Kind]
 	if name == "" || staticKind(e) != TypeString {
 		return e
 	}
 	return Expr{Op: OpCall, Name: name, Args: []Expr{e}, Range: e.Range}
 }
 
+var converters = map[TypeKind]string{TypeNumber: "tonumber", TypeInteger: "tonumber", TypeBoolean: "tobool"}
+
+// maxExact is the largest whole number up to which a double has every one.
+const maxExact = 1 << 53
+
 // convertConst converts a constant that is no null to a scalar type, as HCL does; what does not fit stays.
 func convertConst(v any, t Type) any {
 	switch t.Kind {
 	case TypeNumber, TypeInteger:
-		if n, ok := evalNumber(v); ok {
+		if n, ok := evalNumber(v); ok && n <= maxExact && n >= -maxExact {
 			return n
 		}
 	case TypeBoolean:

@@ -106,8 +106,14 @@ func (a *application) judgeFunction(b *Block) (diags hcl.Diagnostics) {
 		}
 		at := v.Range
 		if !v.Declares() {
-			if d := a.missingFunction(b.ID, Ref{ID: ID{KindFunction, name}, Range: at}); d != nil {
+			ref := Ref{ID: ID{KindFunction, name}, Range: at}
+			if d := a.missingFunction(b.ID, ref); d != nil {
 				diags = append(diags, d)
+			}
+			if fn := a.w.lead(ref.ID).fn; fn != nil {
+				c := &caller{fn: fn, to: &Destination{Function: ref, Event: v.Event, Async: v.Async, Stream: v.Stream, Range: at}}
+				c.settings()
+				diags = append(diags, c.diags...)
 			}
 			continue
 		}
