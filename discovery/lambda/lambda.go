@@ -1,0 +1,107 @@
+// Package lambda finds the AWS Lambda functions of one account and region.
+//
+//   - lambda.go: the kind, and how a finder is made.
+//   - list.go: one round: the functions and versions, by pages.
+//   - detail.go: what AWS tells of one function at a time only: aliases, tags, Function URLs; remembered for a while.
+//   - client.go: the client, its credentials, and what its errors mean.
+//
+// API: https://docs.aws.amazon.com/lambda/latest/api/
+package lambda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/time/rate"
+
+	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// Options are what the agent says of all these finders. The zero value is usable.
+type Options struct {
+	// Connections are the agent's own credentials by name, for blocks with a connection.
+	Connections map[string]aws.CredentialsProvider
+
+	// Rate is how many requests a second may be made about single functions. 0 means 10: an account allows 15 for all
+	// who ask (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+	Rate float64
+
+	// Fresh is how long what was learnt of a single function is taken for true while the function itself has not
+	// changed. 0 means 5 minutes.
+	Fresh time.Duration
+}
+
+// roundDeadline bounds one round. Two thousand functions, asked about one by one at the usual rate, take several minutes
+// the first time.
+const roundDeadline = 15 * time.Minute
+
+// Kind is the kind "lambda".
+func Kind(opts Options) discovery.FinderKind {
+	return discovery.FinderKind{
+		Name: "lambda",
+		Open: func(f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
+			return open(opts, f, near)
+		},
+	}
+}
+
+func open(opts Options, f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
+	block := f.Lambda
+	if block == nil {
+		return nil, errors.New("a lambda finder needs a lambda block")
+	}
+	if opts.Rate <= 0 {
+		opts.Rate = 10
+	}
+	if opts.Fresh <= 0 {
+		opts.Fresh = 5 * time.Minute
+	}
+	credentials, err := credentialsOf(opts, block, near)
+	if err != nil {
+		return nil, err
+	}
+	l := &lister{
+		block: block, api: newClient(block, credentials), fresh: opts.Fresh,
+		pace: rate.NewLimiter(rate.Limit(opts.Rate), max(int(opts.Rate), 1)), details: map[string]detail{},
+	}
+	p := &discovery.FinderPoll{List: l.list, Interval: block.Interval, Deadline: roundDeadline}
+	if block.Connection == "" {
+		p.Await = func(ctx context.Context) bool { return awaitMaterial(ctx, near.Material, block.Credentials.ID) }
+	}
+	return p, nil
+}
+
+// credentialsOf are the agent's, where the block names a connection, else those that sign the calls.
+func credentialsOf(opts Options, block *gateway.Lambda, near discovery.Surroundings) (aws.CredentialsProvider, error) {
+	if block.Connection != "" {
+		c := opts.Connections[block.Connection]
+		if c == nil {
+			return nil, fmt.Errorf("the agent has no aws connection %q", block.Connection)
+		}
+		return c, nil
+	}
+	if near.Material == nil || block.Credentials.IsZero() {
+		return nil, errors.New("a lambda finder needs credentials or a connection")
+	}
+	return secretCredentials{near.Material, block.Credentials.ID}, nil
+}
+
+// awaitMaterial waits until a secret is known; false says that ctx ended.
+func awaitMaterial(ctx context.Context, reveal gateway.Reveal, secret gateway.ID) bool {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, ok := reveal(secret); ok {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+}
