@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-// entry is what a supervisor knows of one thing that it runs. Only the loop touches it, but for key, cancel and waiting.
-type entry[K comparable, E any] struct {
+// entry is what a supervisor knows of one thing that it runs. Only the loop touches it, but for key, wanted, cancel
+// and waiting.
+type entry[K comparable, W, E any] struct {
 	key     K
+	wanted  W
 	cancel  context.CancelFunc
 	guard   *Guard
 	waiting *atomic.Bool // it waits for something to ask; not a failure
@@ -32,8 +34,8 @@ type entry[K comparable, E any] struct {
 }
 
 // event is one word of a supervised goroutine to the loop.
-type event[K comparable, E any] struct {
-	from     *entry[K, E]
+type event[K comparable, W, E any] struct {
+	from     *entry[K, W, E]
 	elements []E   // with kind eventUpdate
 	err      error // with kind eventFailed and eventRefused
 	kind     eventKind
@@ -49,7 +51,7 @@ const (
 )
 
 // take brings one event into the state. What a source says after it was dropped does not count.
-func (l *loop[K, W, E]) take(ev event[K, E]) {
+func (l *loop[K, W, E]) take(ev event[K, W, E]) {
 	e := ev.from
 	if l.entries[e.key] != e {
 		return
@@ -85,7 +87,7 @@ func (l *loop[K, W, E]) take(ev event[K, E]) {
 	}
 }
 
-func (l *loop[K, W, E]) works(e *entry[K, E], now time.Time) {
+func (l *loop[K, W, E]) works(e *entry[K, W, E], now time.Time) {
 	e.contact = now
 	if e.state == OK {
 		return
@@ -96,7 +98,7 @@ func (l *loop[K, W, E]) works(e *entry[K, E], now time.Time) {
 	e.state, e.since, e.err = OK, now, nil
 }
 
-func (l *loop[K, W, E]) settle(e *entry[K, E]) {
+func (l *loop[K, W, E]) settle(e *entry[K, W, E]) {
 	if !e.settled {
 		e.settled = true
 		l.unsettled--
@@ -104,7 +106,7 @@ func (l *loop[K, W, E]) settle(e *entry[K, E]) {
 }
 
 // show publishes what differs from what was published before.
-func (l *loop[K, W, E]) show(e *entry[K, E], elements []E) {
+func (l *loop[K, W, E]) show(e *entry[K, W, E], elements []E) {
 	if e.shown != nil && slices.EqualFunc(e.shown, elements, l.equal) {
 		return
 	}

@@ -95,6 +95,7 @@ func NewFinders(opts FinderOptions) *Finders {
 		arrange:    arrangeFunctions,
 		id:         func(fn *gateway.Function) string { return fn.Name },
 		equal:      equalFunction,
+		renewed:    func(before, now gateway.Finder) bool { return interval(before) != interval(now) },
 		intern:     internFunctions,
 		publish:    opts.Publish,
 		burst:      cmp.Or(max(opts.Burst, 0), 16),
@@ -106,7 +107,7 @@ func NewFinders(opts FinderOptions) *Finders {
 }
 
 // Want says which finders are to run from now on: those with new keys start, those whose keys are missing stop and
-// their functions are forgotten, all others are not touched. It does not wait, and may be called before Run.
+// their functions are forgotten, those with another interval go on with it, all others are not touched. It does not wait, and may be called before Run.
 func (f *Finders) Want(finders map[gateway.FinderKey]gateway.Finder) { f.s.want(maps.Clone(finders)) }
 
 // Seed gives the last good answers of an earlier run; see Manager.Seed.
@@ -181,6 +182,19 @@ func internFunctions(before, now []*gateway.Function) []*gateway.Function {
 		}
 	}
 	return now
+}
+
+// interval is the one attribute that is no part of a finder's key: what is found is the same.
+func interval(f gateway.Finder) time.Duration {
+	switch {
+	case f.OpenAPI != nil:
+		return f.OpenAPI.Interval
+	case f.GRPC != nil:
+		return f.GRPC.Interval
+	case f.Lambda != nil:
+		return f.Lambda.Interval
+	}
+	return 0
 }
 
 func compareFinderKey(a, b gateway.FinderKey) int {

@@ -333,3 +333,30 @@ func TestFinderPoll(t *testing.T) {
 		}
 	})
 }
+
+func TestAnotherIntervalKeepsTheFunctions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int32
+		b := launchFinders(t, map[string]search{"a": func(ctx context.Context, _ int, _ Surroundings, update func([]*gateway.Function), _ func()) error {
+			if runs.Add(1) == 1 {
+				update(functions("a", "b"))
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}})
+		defer b.stop()
+		b.Want(wantedFinders("a"))
+		b.expect(t, "a", functions("a", "b"))
+		moved := wantedFinders("a")
+		moved[finderKey("a")].OpenAPI.Range.Start.Line = 7
+		b.Want(moved)
+		synctest.Wait()
+		slower := wantedFinders("a")
+		slower[finderKey("a")].OpenAPI.Interval = time.Hour
+		b.Want(slower)
+		b.expect(t, "a", functions("a", "b"))
+		if got := b.finder(t, "a"); runs.Load() != 2 || b.batches != 1 || got.Functions != 2 || !got.Answered {
+			t.Errorf("%d runs, %d batches, status %+v", runs.Load(), b.batches, got)
+		}
+	})
+}

@@ -59,7 +59,7 @@ func (g *Guard) doubts(before, now int) bool {
 }
 
 // judge believes or holds an answer.
-func (l *loop[K, W, E]) judge(e *entry[K, E], answer []E, now time.Time) {
+func (l *loop[K, W, E]) judge(e *entry[K, W, E], answer []E, now time.Time) {
 	if !e.guard.doubts(len(e.good), len(answer)) {
 		l.believe(e, answer)
 		return
@@ -82,7 +82,7 @@ func (l *loop[K, W, E]) judge(e *entry[K, E], answer []E, now time.Time) {
 	l.reviewAt(e.doubted.Add(e.guard.hold()), now)
 }
 
-func (l *loop[K, W, E]) believe(e *entry[K, E], answer []E) {
+func (l *loop[K, W, E]) believe(e *entry[K, W, E], answer []E) {
 	e.good, e.held, e.doubted = answer, nil, time.Time{}
 	l.show(e, answer)
 }

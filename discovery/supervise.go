@@ -15,14 +15,14 @@ import (
 var errEnded = errors.New("the source ended without an error")
 
 // supervise runs one source until ctx ends, again after each failure. after is how long it waits at first.
-func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, E], wanted W, after time.Duration) {
+func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, W, E], wanted W, after time.Duration) {
 	defer e.cancel()
 	if after > 0 && !sleep(ctx, after+rand.N(s.pace)) {
 		return
 	}
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.Multiplier, retry.MaxInterval = s.firstRetry, 2, s.longestRetry
-	send := func(ev event[K, E]) {
+	send := func(ev event[K, W, E]) {
 		ev.from = e
 		select {
 		case s.events <- ev:
@@ -36,7 +36,7 @@ func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, E], wan
 			source, err = s.make(e, wanted)
 		}
 		if err != nil {
-			send(event[K, E]{kind: eventRefused, err: err})
+			send(event[K, W, E]{kind: eventRefused, err: err})
 		} else {
 			var worked bool
 			worked, err = s.once(ctx, e.key, source, send)
@@ -46,7 +46,7 @@ func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, E], wan
 			if worked {
 				retry.Reset()
 			}
-			send(event[K, E]{kind: eventFailed, err: err})
+			send(event[K, W, E]{kind: eventFailed, err: err})
 		}
 		if !sleep(ctx, retry.NextBackOff()) {
 			return
@@ -55,7 +55,7 @@ func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, E], wan
 }
 
 // make makes a source. A panic is an error.
-func (s *supervisor[K, W, E]) make(e *entry[K, E], wanted W) (source runner[E], err error) {
+func (s *supervisor[K, W, E]) make(e *entry[K, W, E], wanted W) (source runner[E], err error) {
 	defer s.rescue(e.key, &err)
 	if source, err = s.open(e.key, wanted, e.waiting); err != nil {
 		return nil, fmt.Errorf("open source %v: %w", e.key, err)
@@ -64,11 +64,11 @@ func (s *supervisor[K, W, E]) make(e *entry[K, E], wanted W) (source runner[E], 
 }
 
 // once runs a source until it returns, and says whether the remote answered meanwhile. err is never nil.
-func (s *supervisor[K, W, E]) once(ctx context.Context, key K, source runner[E], send func(event[K, E])) (worked bool, err error) {
+func (s *supervisor[K, W, E]) once(ctx context.Context, key K, source runner[E], send func(event[K, W, E])) (worked bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var heard atomic.Bool
-	tell := func(ev event[K, E]) {
+	tell := func(ev event[K, W, E]) {
 		if ctx.Err() == nil {
 			heard.Store(true)
 			send(ev)
@@ -77,8 +77,8 @@ func (s *supervisor[K, W, E]) once(ctx context.Context, key K, source runner[E],
 	func() {
 		defer s.rescue(key, &err)
 		err = source.Run(ctx,
-			func(elements []E) { tell(event[K, E]{kind: eventUpdate, elements: s.arrange(elements)}) },
-			func() { tell(event[K, E]{kind: eventAlive}) })
+			func(elements []E) { tell(event[K, W, E]{kind: eventUpdate, elements: s.arrange(elements)}) },
+			func() { tell(event[K, W, E]{kind: eventAlive}) })
 	}()
 	if err == nil {
 		err = errEnded

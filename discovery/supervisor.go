@@ -25,6 +25,7 @@ type family[K comparable, W, E any] struct {
 	arrange func([]E) []E  // a copy, sorted by id without doubles; never nil
 	id      func(E) string // of elements that are arranged
 	equal   func(a, b E) bool
+	renewed func(before, now W) bool  // what is wanted under a key is to be made anew; nil: never
 	intern  func(before, now []E) []E // now, with the elements of before where they are equal; nil: no need
 	publish func(map[K][]E)
 
@@ -44,7 +45,7 @@ type supervisor[K comparable, W, E any] struct {
 
 	seeds  chan map[K][]E // holds at most one; sums up
 	wants  chan map[K]W   // holds at most one: the latest
-	events chan event[K, E]
+	events chan event[K, W, E]
 	asks   chan chan<- standing[K]
 	waits  chan chan<- struct{}
 }
@@ -57,7 +58,7 @@ func newSupervisor[K comparable, W, E any](f family[K, W, E]) *supervisor[K, W, 
 		family: f, stopped: make(chan struct{}),
 		seeds:  make(chan map[K][]E, 1),
 		wants:  make(chan map[K]W, 1),
-		events: make(chan event[K, E]),
+		events: make(chan event[K, W, E]),
 		asks:   make(chan chan<- standing[K]),
 		waits:  make(chan chan<- struct{}),
 	}
@@ -122,7 +123,7 @@ func (s *supervisor[K, W, E]) run(ctx context.Context) error {
 	l := &loop[K, W, E]{
 		supervisor: s, ctx: ctx, tasks: &tasks,
 		seeded:  make(map[K][]E),
-		entries: make(map[K]*entry[K, E]),
+		entries: make(map[K]*entry[K, W, E]),
 		pending: make(map[K][]E),
 		doubt:   time.NewTimer(time.Hour),
 	}
@@ -138,7 +139,7 @@ type loop[K comparable, W, E any] struct {
 	ctx       context.Context // of this run; what it runs ends with it
 	tasks     *sync.WaitGroup
 	seeded    map[K][]E // not wanted yet
-	entries   map[K]*entry[K, E]
+	entries   map[K]*entry[K, W, E]
 	pending   map[K][]E // to be published
 	waiters   []chan<- struct{}
 	wished    bool // want has been called
@@ -209,7 +210,10 @@ func (l *loop[K, W, E]) adopt(wanted map[K]W) {
 	}
 	starts := 0
 	for _, k := range slices.SortedFunc(maps.Keys(wanted), l.compare) {
-		if _, runs := l.entries[k]; runs {
+		if e := l.entries[k]; e != nil {
+			if l.renewed != nil && l.renewed(e.wanted, wanted[k]) {
+				l.renew(e, wanted[k])
+			}
 			continue
 		}
 		var after time.Duration
@@ -222,7 +226,7 @@ func (l *loop[K, W, E]) adopt(wanted map[K]W) {
 
 func (l *loop[K, W, E]) start(k K, wanted W, after time.Duration) {
 	ctx, cancel := context.WithCancel(l.ctx)
-	e := &entry[K, E]{key: k, cancel: cancel, waiting: new(atomic.Bool), guard: l.guard(k), since: time.Now()}
+	e := &entry[K, W, E]{key: k, wanted: wanted, cancel: cancel, waiting: new(atomic.Bool), guard: l.guard(k), since: time.Now()}
 	if last, ok := l.seeded[k]; ok {
 		delete(l.seeded, k)
 		e.good = l.arrange(last)
@@ -232,6 +236,16 @@ func (l *loop[K, W, E]) start(k K, wanted W, after time.Duration) {
 	l.entries[k] = e
 	l.unsettled++
 	l.tasks.Go(func() { l.supervise(ctx, e, wanted, after) })
+}
+
+// renew runs what is wanted now instead of what was, and keeps all that is known.
+func (l *loop[K, W, E]) renew(e *entry[K, W, E], wanted W) {
+	e.cancel()
+	ctx, cancel := context.WithCancel(l.ctx)
+	next := *e // what the old one still says does not count
+	next.wanted, next.cancel, next.waiting = wanted, cancel, new(atomic.Bool)
+	l.entries[e.key] = &next
+	l.tasks.Go(func() { l.supervise(ctx, &next, wanted, 0) })
 }
 
 // release tells those who wait that everything that is wanted has settled.

@@ -21,35 +21,61 @@ const (
 // place is the identity of a parameter.
 type place struct{ name, in string }
 
+// parameter is one that was read. Operations share it where they refer to it.
+type parameter struct {
+	place
+	value
+	required bool
+	typed    *gateway.Type // nil: not looked at yet
+}
+
+// read is the parameter that p is or refers to.
+func (l *lister) read(p value) (*parameter, error) {
+	ref := p.get("$ref").text()
+	if known := l.parameters[ref]; known != nil {
+		return known, nil
+	}
+	target, err := l.resolve(p)
+	if err != nil {
+		return nil, err
+	}
+	out := &parameter{
+		place: place{target.get("name").text(), target.get("in").text()}, value: target, required: target.get("required").isTrue(),
+	}
+	if out.in == "body" {
+		out.name = "" // there is only one
+	}
+	if ref != "" {
+		l.parameters[ref] = out
+	}
+	return out, nil
+}
+
 // arguments are those of one operation, sorted by name, and the media type of its body.
 func (l *lister) arguments(shared, op value, variables []string) (args []gateway.Argument, body string, err error) {
-	parameters := make(map[place]value)
+	parameters := make(map[place]*parameter)
 	var order []place
 	for _, list := range []value{shared, op.get("parameters")} {
 		for p := range list.items() {
-			target, err := l.resolve(p)
+			found, err := l.read(p)
 			if err != nil {
 				l.partial = true
 				l.problem("a parameter is left out: %v", err)
 				continue
 			}
-			at := place{target.get("name").text(), target.get("in").text()}
-			if at.in == "body" {
-				at.name = ""
-			}
-			if _, there := parameters[at]; !there {
-				if order = append(order, at); len(order) > maxArguments {
+			if _, there := parameters[found.place]; !there {
+				if order = append(order, found.place); len(order) > maxArguments {
 					return nil, "", fmt.Errorf("it has more than %d parameters", maxArguments)
 				}
 			}
-			parameters[at] = target // an operation's own replaces its path's
+			parameters[found.place] = found // an operation's own replaces its path's
 		}
 	}
 	for _, name := range variables {
 		args = append(args, gateway.Argument{Name: name, In: gateway.InPath, Required: true, Type: l.parameterType(parameters[place{name, "path"}])})
 	}
 	for _, at := range order {
-		if a, ok := l.parameter(at, parameters[at]); ok {
+		if a, ok := l.parameter(parameters[at]); ok {
 			args = append(args, a)
 		}
 	}
@@ -59,21 +85,21 @@ func (l *lister) arguments(shared, op value, variables []string) (args []gateway
 
 // parameter is the argument of a parameter in the query or a header. Those in the path are known by its template; a
 // cookie cannot be an argument, and three headers are not a parameter's.
-func (l *lister) parameter(at place, p value) (gateway.Argument, bool) {
-	a := gateway.Argument{Name: keep(at.name), Required: p.get("required").isTrue()}
+func (l *lister) parameter(p *parameter) (gateway.Argument, bool) {
+	a := gateway.Argument{Name: keep(p.name), Required: p.required}
 	switch {
-	case at.name == "":
+	case p.name == "":
 		return a, false
-	case at.in == "query":
+	case p.in == "query":
 		a.In = gateway.InQuery
-	case at.in == "header":
+	case p.in == "header":
 		a.In = gateway.InHeader
-		if slices.Contains([]string{"accept", "content-type", "authorization"}, strings.ToLower(at.name)) {
+		if slices.Contains([]string{"accept", "content-type", "authorization"}, strings.ToLower(p.name)) {
 			return a, false
 		}
 	default:
-		if at.in == "cookie" && a.Required {
-			l.problem("the cookie %.40q cannot be an argument", at.name)
+		if p.in == "cookie" && a.Required {
+			l.problem("the cookie %.40q cannot be an argument", p.name)
 		}
 		return a, false
 	}
@@ -83,24 +109,27 @@ func (l *lister) parameter(at place, p value) (gateway.Argument, bool) {
 
 // parameterType is the type of a parameter: its schema, or in version 2 the parameter itself. Of a variable that no
 // parameter describes it is a string.
-func (l *lister) parameterType(p value) gateway.Type {
-	switch {
-	case p == "":
+func (l *lister) parameterType(p *parameter) gateway.Type {
+	if p == nil {
 		return gateway.Type{Kind: gateway.TypeString}
-	case l.version == 2:
-		return l.typeOf(p, request)
 	}
-	if schema := p.get("schema"); schema != "" {
-		return l.typeOf(schema, request)
+	if p.typed == nil {
+		schema := p.value
+		if l.version == 3 {
+			schema = p.get("schema")
+			for _, media := range p.get("content").fields() {
+				schema = media.get("schema")
+				break
+			}
+		}
+		t := l.typeOf(schema, request)
+		p.typed = &t
 	}
-	for _, media := range p.get("content").fields() {
-		return l.typeOf(media.get("schema"), request)
-	}
-	return gateway.Type{}
+	return *p.typed
 }
 
 // body is what an operation takes in its body, and the media type of it.
-func (l *lister) body(op value, order []place, parameters map[place]value) (args []gateway.Argument, media string) {
+func (l *lister) body(op value, order []place, parameters map[place]*parameter) (args []gateway.Argument, media string) {
 	if l.version == 2 {
 		return l.body2(op, order, parameters)
 	}
@@ -118,7 +147,7 @@ func (l *lister) body(op value, order []place, parameters map[place]value) (args
 }
 
 // body2 is that of version 2: one parameter, or the fields of a form.
-func (l *lister) body2(op value, order []place, parameters map[place]value) (args []gateway.Argument, media string) {
+func (l *lister) body2(op value, order []place, parameters map[place]*parameter) (args []gateway.Argument, media string) {
 	consumes := op.get("consumes")
 	if consumes == "" {
 		consumes = l.consumes
@@ -127,19 +156,19 @@ func (l *lister) body2(op value, order []place, parameters map[place]value) (arg
 	for m := range consumes.items() {
 		taken = append(taken, essence(m.text()))
 	}
-	if p := parameters[place{"", "body"}]; p != "" {
+	if p := parameters[place{"", "body"}]; p != nil {
 		media = mediaJSON
 		if i := slices.IndexFunc(taken, isJSON); i >= 0 {
 			media = keep(taken[i])
 		} else if len(taken) > 0 {
 			media = keep(taken[0])
 		}
-		return l.bodyOf(p.get("schema"), media, p.get("required").isTrue()), media
+		return l.bodyOf(p.get("schema"), media, p.required), media
 	}
 	for _, at := range order {
 		if p := parameters[at]; at.in == "formData" && at.name != "" {
 			args = append(args, gateway.Argument{
-				Name: keep(at.name), In: gateway.InBody, Required: p.get("required").isTrue(), Type: l.typeOf(p, request),
+				Name: keep(at.name), In: gateway.InBody, Required: p.required, Type: l.parameterType(p),
 			})
 		}
 	}

@@ -70,9 +70,10 @@ type lister struct {
 	version    int                         // 2 or 3
 	containers map[string]map[string]value // by JSON pointer: what references lead into
 	schemas    map[schemaKey]typed
-	base       string // path before all others
-	at         string // of the document
-	consumes   value  // of version 2
+	parameters map[string]*parameter // by the reference to them
+	base       string                // path before all others
+	at         string                // of the document
+	consumes   value                 // of version 2
 	problems   []string
 	doing      string // the operation at hand, for problems
 	work       int    // bytes read for references; see maxWork
@@ -82,6 +83,7 @@ type lister struct {
 func newLister(root value, at string) (*lister, error) {
 	l := &lister{
 		root: root, at: at, containers: make(map[string]map[string]value), schemas: make(map[schemaKey]typed),
+		parameters: make(map[string]*parameter),
 	}
 	new, old := root.get("openapi"), root.get("swagger")
 	switch {
