@@ -70,6 +70,8 @@ var (
 	htmlEncodeFunc = textFunc(cty.String, 1, func(a []string) (cty.Value, error) {
 		return cty.StringVal(html.EscapeString(a[0])), nil
 	})
+	// rawFunc is its argument: at request time it keeps a value from being escaped, and what is known now never is.
+	rawFunc     = textFunc(cty.String, 1, func(a []string) (cty.Value, error) { return cty.StringVal(a[0]), nil })
 	replaceFunc = textFunc(cty.String, 3, func(a []string) (cty.Value, error) {
 		if len(a[1]) > 1 && a[1][0] == '/' && a[1][len(a[1])-1] == '/' {
 			re, err := regexp.Compile(a[1][1 : len(a[1])-1])
