@@ -16,8 +16,9 @@ SLUICE  := bin/sluice
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# An example that needs more than Envoy names it in a file "tools".
 run: build ## build sluice, fetch Envoy and serve an example: make run EXAMPLE=calculator
-	@tools/install.sh envoy
+	@tools/install.sh envoy $$(cat examples/$(EXAMPLE)/tools 2>/dev/null)
 	@examples/run.sh $(EXAMPLE)
 
 build: ## build bin/sluice

