@@ -22,7 +22,7 @@ import (
 var short = map[string]string{
 	translate.ListenerType: "listener", translate.RoutesType: "routes", translate.HostType: "host",
 	translate.ClusterType: "cluster", translate.AssignmentType: "assignment", translate.SecretType: "secret",
-	translate.ExtensionType: "extension",
+	translate.ExtensionType: "extension", translate.ScopeType: "scope",
 }
 
 // Golden translates the documents (*.hcl) of every txtar file in a folder and compares the resources with the other

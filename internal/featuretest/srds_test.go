@@ -72,13 +72,12 @@ route "root" {
 func TestScopesDecideAsHostsDo(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test that can be repeated
 			backend := Backend(t, func(w http.ResponseWriter, r *http.Request) {
 				fmt.Fprint(w, len(r.Header.Values("x-sluice-scope")))
 			})
 			result := Translate(t, nil, Documents{"a.hcl": scopedDocument(t, r, backend)}).Must(t)
-			e := serveADS(t, "edge", server.Options{}, nil, result.Resources)
+			e := serve(t, "edge", server.Options{}, nil, result.Resources)
 			in := *e
 			in.url = "http://" + e.Listener(t, "edge.scoped")
 			if a := in.Do(t, "GET", "echo.test", "/echo/x", "x-sluice-scope: edge.scoped/a/x"); a.Body != "0" {
