@@ -171,6 +171,9 @@ func (v *fakeVault) answer(r *http.Request, path string, body map[string]any) *h
 	case path == "sys/capabilities-self":
 		out := map[string]any{}
 		paths, _ := body["paths"].([]any)
+		if p, ok := body["path"].(string); ok {
+			paths = append(paths, p)
+		}
 		for _, p := range paths {
 			out[p.(string)] = []string{"deny"}
 			if v.perms[p.(string)] {

@@ -63,7 +63,8 @@ func (w *fileWatch) run(ctx context.Context, log hclog.Logger, paths []string) {
 			if !sleep(ctx, fileQuiet) {
 				return
 			}
-		case <-faults:
+		case err := <-faults:
+			log.Debug("a watch of files has missed something", "error", err)
 		case <-poll.C:
 		}
 		if now := look(paths); now != seen {
