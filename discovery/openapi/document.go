@@ -15,10 +15,10 @@ import (
 
 // The limits of a document. What is larger is refused whole, with an error that says so.
 const (
-	maxDocument = 16 << 20  // bytes, unpacked
-	maxYAML     = 4 << 20   // bytes, if it is YAML: its tree takes many times the memory of its text
-	maxMarks    = 1_000_000 // of what can begin a node of YAML
-	maxNesting  = 200       // levels of YAML, behind aliases too
+	maxDocument = 16 << 20 // bytes, unpacked
+	maxYAML     = 8 << 20  // bytes, if it is YAML: its tree takes many times the memory of its text
+	maxMarks    = 600_000  // of what can begin a node of YAML
+	maxNesting  = 200      // levels of YAML, behind aliases too
 )
 
 // errNoDocument is of content that is no OpenAPI document, though it may be something else that makes sense.

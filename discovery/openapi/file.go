@@ -13,12 +13,12 @@ import (
 // file is a document on disk, below a folder that it cannot leave.
 type file struct {
 	folder, name string
-	tell         func(Listing) []*gateway.Function
+	reader       reader
 	digest       [sha256.Size]byte
 }
 
 // list implements discovery.FunctionList.
-func (f *file) list(_ context.Context, first bool) ([]*gateway.Function, bool, error) {
+func (f *file) list(ctx context.Context, first bool) ([]*gateway.Function, bool, error) {
 	body, err := f.read()
 	if err != nil {
 		return nil, false, fmt.Errorf("read the OpenAPI document: %w", err)
@@ -27,12 +27,12 @@ func (f *file) list(_ context.Context, first bool) ([]*gateway.Function, bool, e
 	if !first && digest == f.digest {
 		return nil, false, nil
 	}
-	listing, err := List(body, "")
+	functions, err := f.reader(ctx, body, "")
 	if err != nil {
 		return nil, false, fmt.Errorf("read %s: %w", f.name, err)
 	}
 	f.digest = digest
-	return f.tell(listing), true, nil
+	return functions, true, nil
 }
 
 func (f *file) read() ([]byte, error) {

@@ -160,8 +160,8 @@ func TestHostileDocumentsEndSoon(t *testing.T) {
 		"YAML cycle":       {"openapi: 3.0.0\npaths: &p\n  /a: *p\n", "read YAML"},
 		"YAML merge cycle": {"openapi: 3.0.0\npaths: &p\n  <<: *p\n", "read YAML"},
 		"YAML nested":      {"openapi: 3.0.0\npaths: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "read YAML"},
-		"YAML too large":   {"openapi: 3.0.0\n" + strings.Repeat("# filler\n", 1<<19), "more than 4 MiB"},
-		"YAML many values": {"openapi: 3.0.0\npaths: [" + strings.Repeat("1,", 1_000_001) + "]", "more than 1000000 values"},
+		"YAML too large":   {"openapi: 3.0.0\n" + strings.Repeat("# filler\n", 1<<20), "more than 8 MiB"},
+		"YAML many values": {"openapi: 3.0.0\npaths: [" + strings.Repeat("1,", 1_000_001) + "]", "more than 600000 values"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()

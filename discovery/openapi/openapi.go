@@ -30,17 +30,24 @@ type Options struct {
 	Problems func(gateway.FinderKey, []string)
 }
 
+// maxReaders is how many documents are read at once by all finders: a large one takes many times its size meanwhile.
+const maxReaders = 2
+
+// reader makes functions of a document that was found at a path. It waits for its turn.
+type reader func(ctx context.Context, body []byte, at string) ([]*gateway.Function, error)
+
 // Kind is the kind "openapi".
 func Kind(opts Options) discovery.FinderKind {
+	slots := make(chan struct{}, maxReaders)
 	return discovery.FinderKind{
 		Name: "openapi",
 		Open: func(f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
-			return open(opts, f, near)
+			return open(opts, slots, f, near)
 		},
 	}
 }
 
-func open(opts Options, f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
+func open(opts Options, slots chan struct{}, f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
 	block := f.OpenAPI
 	switch {
 	case block == nil:
@@ -57,19 +64,25 @@ func open(opts Options, f gateway.Finder, near discovery.Surroundings) (discover
 	if opts.Deadline <= 0 {
 		opts.Deadline = 10 * time.Second
 	}
-	if opts.Problems == nil {
-		opts.Problems = func(gateway.FinderKey, []string) {}
-	}
-	tell := func(l Listing) []*gateway.Function {
-		opts.Problems(f.Key, l.Problems)
-		return l.Functions
+	read := func(ctx context.Context, body []byte, at string) ([]*gateway.Function, error) {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		listing, err := List(body, at)
+		if err == nil && opts.Problems != nil {
+			opts.Problems(f.Key, listing.Problems)
+		}
+		return listing.Functions, err
 	}
 	poll := &discovery.FinderPoll{Interval: block.Interval, Jitter: opts.Jitter, Deadline: opts.Deadline}
 	if block.File != "" {
-		poll.List = (&file{folder: opts.Folder, name: block.File, tell: tell}).list
+		poll.List = (&file{folder: opts.Folder, name: block.File, reader: read}).list
 		return poll, nil
 	}
-	s := &service{block: *block, near: near, deadline: opts.Deadline, path: block.Path, tell: tell}
+	s := &service{block: *block, near: near, deadline: opts.Deadline, path: block.Path, reader: read}
 	poll.Await, poll.List = s.await, s.list
 	poll.Deadline = 4 * opts.Deadline // of a search: the usual paths, at two endpoints
 	return poll, nil
@@ -82,7 +95,7 @@ type service struct {
 	block    gateway.OpenAPI
 	near     discovery.Surroundings
 	deadline time.Duration
-	tell     func(Listing) []*gateway.Function
+	reader   reader
 
 	endpoints []gateway.Endpoint // as await saw them
 	pinned    string             // ID of the endpoint that is asked
@@ -128,13 +141,13 @@ func (s *service) list(ctx context.Context, first bool) (functions []*gateway.Fu
 func (s *service) question(ctx context.Context, e gateway.Endpoint) ([]*gateway.Function, bool, error) {
 	client := newClient(e, s.block.Headers, s.deadline)
 	if s.path == "" {
-		path, got, listing, err := search(ctx, client)
+		path, got, functions, err := search(ctx, client, s.reader)
 		if err != nil {
 			return nil, false, err
 		}
 		s.path = path
 		s.remember(e, got)
-		return s.tell(listing), true, nil
+		return functions, true, nil
 	}
 	known := document{}
 	if s.seen.endpoint == e.ID && s.seen.path == s.path {
@@ -153,12 +166,12 @@ func (s *service) question(ctx context.Context, e gateway.Endpoint) ([]*gateway.
 	digest := sha256.Sum256(got.body)
 	same := s.seen.digest == digest && s.seen.path == s.path
 	if !same {
-		listing, err := List(got.body, got.path)
+		functions, err := s.reader(ctx, got.body, got.path)
 		if err != nil {
 			return nil, false, fmt.Errorf("read %s: %w", client.url(s.path), err)
 		}
 		s.remember(e, got)
-		return s.tell(listing), true, nil
+		return functions, true, nil
 	}
 	s.remember(e, got)
 	return nil, false, nil

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/gateway"
 )
 
 // usualPaths are those at which frameworks serve documents, the most common ones first.
@@ -23,27 +25,27 @@ const (
 
 // search tries the usual paths, one after the other, and takes the first that has a document. It stops early at an
 // endpoint that does not answer.
-func search(ctx context.Context, c *client) (path string, got found, listing Listing, err error) {
+func search(ctx context.Context, c *client, read reader) (path string, got found, functions []*gateway.Function, err error) {
 	var telling error // what says more than that there is nothing
-	try := func(path string) (found, Listing, error) {
+	try := func(path string) (found, []*gateway.Function, error) {
 		got, err := c.ask(ctx, path, document{})
 		if err != nil {
-			return found{}, Listing{}, err
+			return found{}, nil, err
 		}
-		listing, err := List(got.body, got.path)
+		functions, err := read(ctx, got.body, got.path)
 		if err != nil {
-			return got, Listing{}, fmt.Errorf("read %s: %w", c.url(path), err)
+			return got, nil, fmt.Errorf("read %s: %w", c.url(path), err)
 		}
-		return got, listing, nil
+		return got, functions, nil
 	}
 	paths := append(append([]string{}, usualPaths...), catalogPath)
 	for i := 0; i < len(paths); i++ {
-		got, listing, err := try(paths[i])
+		got, functions, err := try(paths[i])
 		switch {
 		case err == nil:
-			return paths[i], got, listing, nil
+			return paths[i], got, functions, nil
 		case errors.As(err, new(*silence)):
-			return "", found{}, Listing{}, err
+			return "", found{}, nil, err
 		case paths[i] == catalogPath:
 			paths = append(paths, catalog(got.body)...)
 			continue
@@ -56,7 +58,7 @@ func search(ctx context.Context, c *client) (path string, got found, listing Lis
 	if telling != nil {
 		err = fmt.Errorf("%w; of note: %w", err, telling)
 	}
-	return "", found{}, Listing{}, err
+	return "", found{}, nil, err
 }
 
 // catalog is the paths of the descriptions that a catalog links to. Their hosts do not matter: it is the endpoint that
