@@ -47,7 +47,7 @@ func TestDocumentedFieldsAreTheFieldsThatAreSent(t *testing.T) {
 func tables(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, name := range []string{"types.go", "typesroute.go", "typesplan.go"} {
+	for _, name := range []string{"types.go", "typesroute.go", "typesfunction.go", "typesplan.go"} {
 		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)

@@ -183,6 +183,10 @@ func (f *fake) Sources() []console.Source {
 }
 func (f *fake) Watches() []console.Watch { return nil }
 
+func (f *fake) Finders() []console.Finder { return nil }
+
+func (f *fake) Secrets() []console.Secret { return nil }
+
 func (f *fake) Events(since uint64) (out []console.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -34,6 +34,8 @@ type Facts interface {
 	Nodes() []Node
 	Sources() []Source // without Upstreams
 	Watches() []Watch
+	Finders() []Finder
+	Secrets() []Secret           // without UsedBy
 	Events(since uint64) []Event // with a higher ID, oldest first
 }
 
@@ -99,6 +101,13 @@ func (s *Server) Handler() http.Handler {
 	get("/v1/upstreams", func(r *http.Request) (any, error) { return s.upstreams(world(), r.URL.Query().Get("name")), nil })
 	get("/v1/nodes", func(*http.Request) (any, error) { return orEmpty(s.cfg.Facts.Nodes()), nil })
 	get("/v1/sources", func(*http.Request) (any, error) { return s.sources(world()), nil })
+	get("/v1/functions", func(r *http.Request) (any, error) { return s.functions(world(), r.URL.Query().Get("upstream")), nil })
+	get("/v1/finders", func(*http.Request) (any, error) { return orEmpty(s.cfg.Facts.Finders()), nil })
+	get("/v1/secrets", func(*http.Request) (any, error) { return s.secrets(world()), nil })
+	get("/v1/openapi", func(r *http.Request) (any, error) {
+		q := r.URL.Query()
+		return OpenAPI(world(), q.Get("gateway"), q.Get("host"), "")
+	})
 	get("/v1/world", func(*http.Request) (any, error) { return dump(world()), nil })
 	mux.HandleFunc("GET /v1/events", s.events)
 	post(mux, "/v1/plan", maxPlanBody, func(_ context.Context, q PlanRequest) (Plan, error) {

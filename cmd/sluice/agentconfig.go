@@ -24,6 +24,7 @@ type agentConfig struct {
 	Grace     string           `hcl:"start_grace,optional"` // Envoys are served after it even if an input has not answered; default 30s
 	Config    *documentsConfig `hcl:"config,block"`
 	Consuls   []*consulConfig  `hcl:"consul,block"`
+	Vaults    []*vaultConfig   `hcl:"vault,block"`
 	XDS       *xdsConfig       `hcl:"xds,block"`
 	HTTP      *httpConfig      `hcl:"http,block"`
 	Telemetry *telemetryConfig `hcl:"telemetry,block"`
@@ -126,6 +127,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 	diags = append(diags, gohcl.DecodeBody(merged, nil, cfg)...)
 	if !diags.HasErrors() {
 		diags = append(diags, cfg.check(merged.MissingItemRange())...)
+		diags = append(diags, cfg.checkVaults()...)
 	}
 	return cfg, diags, texts, nil
 }

@@ -78,7 +78,8 @@ func (w *wanted) covers(world *gateway.World) bool {
 	return true
 }
 
-// awaitEndpoints says that the endpoints have answered once the sources of the first documents have.
+// awaitEndpoints says that the endpoints have answered once the sources of the first documents have, and then the
+// functions once the finders have, which ask those endpoints.
 func (p *plane) awaitEndpoints(ctx context.Context) error {
 	changed, end := p.loop.Subscribe()
 	defer end()
@@ -100,6 +101,12 @@ func (p *plane) awaitEndpoints(ctx context.Context) error {
 		}
 	}
 	p.inputs.answered(control.InputEndpoints)
+	if len(p.loop.World().Finders()) > 0 {
+		if err := p.finders.WaitAnswered(ctx); err != nil {
+			return nil // it has stopped
+		}
+	}
+	p.inputs.answered(control.InputFunctions)
 	<-ctx.Done()
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
+	reflection "github.com/sluice-gateway/sluice/discovery/grpc"
+	"github.com/sluice-gateway/sluice/discovery/openapi"
 	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/feature"
 	"github.com/sluice-gateway/sluice/gateway"
@@ -15,6 +17,15 @@ import (
 // none, and the blocks are still known.
 func sourceKinds(consuls ...*catalog.Client) []discovery.Kind {
 	return []discovery.Kind{catalog.Kind(consuls...), static.Kind(), dns.Kind()}
+}
+
+// finderKinds lists every kind of finder.
+func finderKinds(cfg planeConfig, leftOut func(gateway.FinderKey, []string)) []discovery.FinderKind {
+	var folder string
+	if len(cfg.paths) > 0 {
+		folder = cfg.paths[0]
+	}
+	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind()}
 }
 
 // schema is the language with all features and sources.

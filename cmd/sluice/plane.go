@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/hcl"
+	"github.com/sluice-gateway/sluice/secrets"
 	"github.com/sluice-gateway/sluice/xds/server"
 	"github.com/sluice-gateway/sluice/xds/store"
 )
@@ -33,6 +34,7 @@ type planeConfig struct {
 	grace     time.Duration // 0: the loop's own
 	paths     []string      // documents on disk; empty: they are in kv
 	consuls   []*catalog.Client
+	vaults    map[string]secrets.VaultConfig
 	kv        *catalog.Client // that has the documents; nil: they are on disk
 	loopback  bool            // every listener is on 127.0.0.1, whatever its document says
 
@@ -55,6 +57,9 @@ type plane struct {
 	loop     *control.Loop
 	manager  *discovery.Manager
 	wanted   *wanted
+	finders  *discovery.Finders
+	leftOut  omissions // of finders
+	secrets  *secrets.Keeper
 	xds      *server.Server
 	grpc     *grpc.Server
 	writer   *catalog.Writer // nil without a Consul that has the documents
@@ -73,19 +78,24 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	if len(cfg.consuls) > 0 {
 		p.registry.MustRegister(catalog.Metrics(cfg.consuls...))
 	}
+	if err := p.newSecrets(); err != nil {
+		return nil, err
+	}
 	t, err := translator()
 	if err != nil {
 		return nil, err
 	}
+	t = t.WithReveal(p.secrets.Reveal)
 	p.manager = discovery.New(discovery.Options{
 		Kinds: sourceKinds(cfg.consuls...), Log: cfg.log.Named("discovery"),
 		Publish: func(m map[gateway.SourceKey][]gateway.Endpoint) { p.loop.Endpoints(m) },
 	})
 	p.registry.MustRegister(newSourceMetrics(p.manager))
 	p.wanted = &wanted{Manager: p.manager}
+	p.newFinders()
 	resources, gate := store.New(), &lateGate{}
 	loop := control.Config{
-		Schema: p.schema, Translator: t, Store: resources, Sources: p.wanted, Gate: gate,
+		Schema: p.schema, Translator: t, Store: resources, Sources: p.wanted, Finders: p.finders, Secrets: p.secrets, Gate: gate,
 		Expect: p.expect(), Grace: cfg.grace, StateDir: cfg.stateDir, Log: cfg.log, Metrics: p.registry,
 	}
 	if cfg.kv != nil {
@@ -136,9 +146,9 @@ func (p *plane) newXDS(resources *store.Store) (err error) {
 // expect lists what must have answered before Envoys are let in.
 func (p *plane) expect() []string {
 	if p.cfg.kv != nil {
-		return []string{control.InputLedger, control.InputDocuments, control.InputValues, control.InputEndpoints, control.InputReplicas}
+		return []string{control.InputLedger, control.InputDocuments, control.InputValues, control.InputEndpoints, control.InputFunctions, control.InputReplicas}
 	}
-	return []string{control.InputDocuments, control.InputEndpoints}
+	return []string{control.InputDocuments, control.InputEndpoints, control.InputFunctions}
 }
 
 // readAgain has documents on disk read anew. It does not block; several calls may become one.
@@ -167,6 +177,8 @@ func (p *plane) document(o hcl.Origin, text []byte) *gateway.Document {
 func (p *plane) add(g *run.Group) {
 	actor(g, p.loop.Run)
 	actor(g, p.manager.Run)
+	actor(g, p.finders.Run)
+	actor(g, p.secrets.Run)
 	actor(g, p.awaitEndpoints)
 	if p.cfg.kv != nil {
 		p.addKV(g)

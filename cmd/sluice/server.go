@@ -103,6 +103,7 @@ func (c *agentConfig) plane(log hclog.Logger) (pc planeConfig, err error) {
 	if pc.consuls, pc.kv, err = c.clients(log); err != nil {
 		return pc, err
 	}
+	pc.vaults = c.vaults()
 	if c.Config.Path != "" {
 		pc.paths = []string{c.Config.Path}
 	}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/secrets"
+)
+
+// newSecrets makes what fetches secrets. It does no I/O.
+func (p *plane) newSecrets() (err error) {
+	p.secrets, err = secrets.New(secrets.Config{
+		Vaults: p.cfg.vaults, Log: p.cfg.log.Named("secrets"), Metrics: p.registry,
+		Publish: func(versions map[gateway.ID]string) { p.loop.SecretVersions(versions) },
+	})
+	return err
+}
+
+// newFinders makes what finds functions. They ask the endpoints that take traffic.
+func (p *plane) newFinders() {
+	p.finders = discovery.NewFinders(discovery.FinderOptions{
+		Kinds: finderKinds(p.cfg, p.leftOut.set), Log: p.cfg.log.Named("discovery"),
+		Near: func(k gateway.FinderKey) discovery.Surroundings {
+			return discovery.Surroundings{
+				Endpoints: func() []gateway.Endpoint { return takingTraffic(p.loop.World(), k.Upstream) },
+				Material:  p.secrets.Reveal,
+			}
+		},
+		Publish: func(found map[gateway.FinderKey][]*gateway.Function) { p.loop.Functions(found) },
+	})
+}
+
+// omissions remembers what finders left out of their last answers. It is safe for concurrent use.
+type omissions struct {
+	mu    sync.Mutex
+	lists map[gateway.FinderKey][]string
+}
+
+func (p *omissions) set(k gateway.FinderKey, list []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lists == nil {
+		p.lists = map[gateway.FinderKey][]string{}
+	}
+	p.lists[k] = list
+}
+
+func (p *omissions) of(k gateway.FinderKey) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.lists[k])
+}
+
+// takingTraffic lists the endpoints of an upstream that take traffic, the preferred ones first.
+func takingTraffic(w *gateway.World, upstream string) (out []gateway.Endpoint) {
+	groups, _ := w.Merged(upstream)
+	for _, g := range groups {
+		for _, e := range g.Endpoints {
+			if e.Health == gateway.Healthy || e.Health == gateway.Warning {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+package console
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// apiCall is what the clients of a route send: the parts of a request that its function's arguments read.
+type apiCall struct {
+	summary string
+	result  *gateway.Type
+	path    map[string]gateway.Type     // types of variables
+	query   map[string]gateway.Argument // parameters by name
+	headers map[string]gateway.Argument
+	body    map[string]gateway.Argument // fields of the JSON object
+	whole   *gateway.Type               // the body itself
+}
+
+func callOf(e *gateway.TableRoute) *apiCall {
+	c := &apiCall{
+		path: map[string]gateway.Type{}, query: map[string]gateway.Argument{},
+		headers: map[string]gateway.Argument{}, body: map[string]gateway.Argument{},
+	}
+	d := leadingDestination(e)
+	if d == nil {
+		return c
+	}
+	c.summary, c.result = d.Function.Summary, d.Function.Signature.Result
+	variables := map[string]bool{}
+	if parts, err := gateway.ParsePathTemplate(e.Match.Path); err == nil {
+		for _, p := range parts {
+			variables[p.Name] = true
+		}
+	}
+	for _, a := range d.Function.Signature.Args {
+		var expr gateway.Expr
+		if d.To != nil {
+			expr = d.To.Args[a.Name]
+		}
+		switch {
+		case !expr.IsZero():
+			c.reads(expr, a)
+		case variables[a.Name]:
+			c.path[a.Name] = a.Type
+		default:
+			c.take(a)
+		}
+	}
+	return c
+}
+
+// take notes an argument that comes from where the function has it.
+func (c *apiCall) take(a gateway.Argument) {
+	switch a.In {
+	case gateway.InHeader:
+		c.headers[a.Name] = a
+	case gateway.InBody:
+		c.body[a.Name] = a
+	case gateway.InWholeBody:
+		c.whole = &a.Type
+	default:
+		c.query[a.Name] = a
+	}
+}
+
+// reads notes what an argument's expression reads of the request; where that is the whole expression, the argument's
+// type is that of the part.
+func (c *apiCall) reads(e gateway.Expr, a gateway.Argument) {
+	whole := e.Op == gateway.OpRequest
+	e.Walk(func(x gateway.Expr) {
+		if x.Op != gateway.OpRequest || len(x.Path) < 2 {
+			return
+		}
+		part := gateway.Argument{Name: x.Path[1], Required: whole && a.Required}
+		if whole && len(x.Path) == 2 {
+			part.Type = a.Type
+		}
+		switch x.Path[0] {
+		case "path":
+			c.path[part.Name] = part.Type
+		case "query":
+			c.query[part.Name] = part
+		case "headers":
+			c.headers[part.Name] = part
+		case "body":
+			c.body[part.Name] = part
+		}
+	})
+}
+
+func (c *apiCall) parameters(names []apiVariable) (out []any) {
+	for _, n := range names {
+		out = append(out, map[string]any{"name": n.shown, "in": "path", "required": true, "schema": pathSchema(c.path[n.name])})
+	}
+	add := func(in string, args map[string]gateway.Argument) {
+		for _, name := range slices.Sorted(maps.Keys(args)) {
+			p := map[string]any{"name": name, "in": in, "schema": schemaOf(&gateway.Type{Kind: gateway.TypeAny})}
+			a := args[name]
+			p["schema"] = schemaOf(&a.Type)
+			if a.Required {
+				p["required"] = true
+			}
+			out = append(out, p)
+		}
+	}
+	add("query", c.query)
+	add("header", c.headers)
+	return out
+}
+
+// pathSchema is text where nothing more is known.
+func pathSchema(t gateway.Type) map[string]any {
+	if t.Kind == gateway.TypeAny {
+		t.Kind = gateway.TypeString
+	}
+	return schemaOf(&t)
+}
+
+func (c *apiCall) requestBody() map[string]any {
+	if c.whole == nil && len(c.body) == 0 {
+		return nil
+	}
+	t := c.whole
+	if t == nil {
+		t = &gateway.Type{Kind: gateway.TypeObject}
+		for _, name := range slices.Sorted(maps.Keys(c.body)) {
+			t.Fields = append(t.Fields, c.body[name])
+		}
+	}
+	return map[string]any{
+		"required": slices.ContainsFunc(t.Fields, func(a gateway.Argument) bool { return a.Required }),
+		"content":  map[string]any{"application/json": map[string]any{"schema": schemaOf(t)}},
+	}
+}
+
+// responses describes the answers of an entry.
+func (c *apiCall) responses(e *gateway.TableRoute) map[string]any {
+	if x := e.Route.Redirect; x != nil {
+		return map[string]any{strconv.Itoa(max(x.Status, 300)): map[string]any{"description": "a redirect"}}
+	}
+	if x := e.Route.Respond; x != nil {
+		media, _, _ := strings.Cut(x.ContentType, ";")
+		return map[string]any{strconv.Itoa(max(x.Status, 200)): map[string]any{
+			"description": "a fixed answer",
+			"content":     map[string]any{strings.TrimSpace(media): map[string]any{"schema": map[string]any{"type": "string"}}},
+		}}
+	}
+	ok := map[string]any{"description": "success"}
+	if media := answerType(e); media != "" && media != "application/json" {
+		ok["content"] = map[string]any{media: map[string]any{"schema": map[string]any{"type": "string"}}}
+	} else if c.result != nil {
+		ok["content"] = map[string]any{"application/json": map[string]any{"schema": schemaOf(c.result)}}
+	}
+	return map[string]any{"200": ok, "default": map[string]any{"description": "an error"}}
+}
+
+// answerer is implemented by features that change the body of answers, and know its media type.
+type answerer interface{ AnswerType() string }
+
+// answerType is the media type that a response block gives to the answers of the leading destination; empty: the
+// function's own.
+func answerType(e *gateway.TableRoute) string {
+	d := leadingDestination(e)
+	if d == nil && len(e.Destinations) > 0 {
+		d = e.Destinations[0]
+	}
+	if d == nil {
+		return ""
+	}
+	for _, f := range d.Features { // weakest first: it is the last to see an answer
+		if a, ok := f.Feature.(answerer); ok && a.AnswerType() != "" {
+			media, _, _ := strings.Cut(a.AnswerType(), ";")
+			return strings.TrimSpace(media)
+		}
+	}
+	return ""
+}
+
+// schemaOf writes a type as a JSON schema.
+func schemaOf(t *gateway.Type) map[string]any {
+	s := map[string]any{}
+	if t == nil {
+		return s
+	}
+	switch t.Kind {
+	case gateway.TypeAny:
+	case gateway.TypeMap:
+		s["type"] = "object"
+		s["additionalProperties"] = schemaOf(t.Elem)
+	case gateway.TypeArray:
+		s["type"] = "array"
+		s["items"] = schemaOf(t.Elem)
+	case gateway.TypeObject:
+		s["type"] = "object"
+		properties, required := map[string]any{}, []string{}
+		for _, f := range t.Fields {
+			properties[f.Name] = schemaOf(&f.Type)
+			if f.Required {
+				required = append(required, f.Name)
+			}
+		}
+		if len(properties) > 0 {
+			s["properties"] = properties
+		}
+		if len(required) > 0 {
+			s["required"] = required
+		}
+	default:
+		s["type"] = string(t.Kind)
+	}
+	if len(t.Enum) > 0 {
+		s["enum"] = t.Enum
+	}
+	if t.Format != "" {
+		s["format"] = t.Format
+	}
+	return s
+}
