@@ -19,7 +19,7 @@ func escapeWith(e Expr, leaf func(Expr) Expr) Expr {
 		return escapeArgs(e, 1, leaf)
 	case e.Op == OpCall && e.Name == "raw" && len(e.Args) == 1:
 		return e
-	case e.Op == OpCall && (e.Name == "try" || e.Name == "coalesce"):
+	case e.Op == OpCall && (e.Name == "try" || e.Name == "coalesce") && leaf(Expr{}).Op == OpHTML: // null goes through
 		return escapeArgs(e, 0, leaf)
 	case e.Op == OpCall && e.Name == "join" && len(e.Args) == 2:
 		e = escapeArgs(e, 0, func(x Expr) Expr { return x })

@@ -134,7 +134,7 @@ var operands = map[gateway.Op]int{
 
 var codes = map[gateway.Op]string{
 	gateway.OpRequest: "q", gateway.OpResponse: "s", gateway.OpTemplate: "t", gateway.OpCond: "?", gateway.OpTuple: "l",
-	gateway.OpObject: "o", gateway.OpIndex: "i", gateway.OpSplat: "*", gateway.OpHTML: "html",
+	gateway.OpObject: "o", gateway.OpIndex: "i", gateway.OpSplat: "@", gateway.OpHTML: "html",
 	gateway.OpSegment: "segment", gateway.OpSegments: "segments",
 }
 

@@ -268,13 +268,13 @@ do
   end
 
   local function size(e)
-    if type(e) ~= "table" or not e[0] then return 0 end
+    if type(e) ~= "table" or type(e[0]) ~= "number" then return 0 end
     local n = 1
     for i = 2, e[0] do n = n + size(e[i]) end
     return n
   end
 
-  make["*"] = function(e, scope)
+  make["@"] = function(e, scope)
     local coll, slot, cost = compile(e[2], scope), scope.depth, size(e)
     local each = bind(scope, {"splat"}, function() return compile(e[3], scope) end)
     return function(c)
