@@ -246,7 +246,7 @@ func (r *awsReader) wake(bool) <-chan struct{} { return r.up }
 // patience is short while nobody answers. What is refused may have made a user that Vault has to remove again.
 func (r *awsReader) patience(err error) time.Duration {
 	if kindOf(err) == unreachable {
-		return downRetry
+		return whileDown(err)
 	}
 	return time.Minute
 }

@@ -95,7 +95,6 @@ func (c *conn) client(token string) (*api.Client, error) {
 
 // run logs in and holds the login until ctx ends. It never gives up.
 func (c *conn) run(ctx context.Context) {
-	defer c.http.CloseIdleConnections()
 	files := watchFiles(ctx, c.log, c.cfg.Auth.files()...)
 	defer files.close()
 	var retry backoff
@@ -106,7 +105,7 @@ func (c *conn) run(ctx context.Context) {
 		}
 		if err != nil {
 			c.failed(err)
-			longest := downRetry
+			longest := whileDown(err)
 			if kindOf(err) != unreachable {
 				longest = refusedRetry
 			}

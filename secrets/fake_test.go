@@ -317,7 +317,7 @@ func (g *rig) prove(f func(fields) error) {
 // silent says that nothing that is shown holds a canary.
 func (g *rig) silent(t *testing.T) {
 	t.Helper()
-	shown := g.log.String() + fmt.Sprintf("%+v %#v %v", g.Status(), g.Connections(), g.cfg.Vaults[""].Auth)
+	shown := g.log.String() + fmt.Sprintf("%+v %#v %v %+v", g.Status(), g.Connections(), g.cfg.Vaults[""].Auth, g.cfg.Vaults) + fmt.Sprintf("%v %+v %#v", g.Keeper, g.Keeper, g.Keeper)
 	found, err := g.reg.Gather()
 	if err != nil {
 		t.Error(err)

@@ -67,6 +67,12 @@ func newKeeper(cfg Config, env Getenv, over func(VaultConfig) http.RoundTripper,
 	return k, nil
 }
 
+// String keeps what a Keeper holds from being printed.
+func (k *Keeper) String() string { return "secrets.Keeper" }
+
+// GoString is String.
+func (k *Keeper) GoString() string { return k.String() }
+
 // Want says which secrets are needed now, and replaces what was said before. A secret that is no longer named is kept
 // for Config.Grace, then forgotten, and its lease revoked. It does not wait. The secrets must not be changed later.
 func (k *Keeper) Want(secrets map[gateway.ID]*gateway.Secret) {
@@ -106,8 +112,13 @@ var _ gateway.Reveal = (*Keeper)(nil).Reveal
 // is revoked at the end: the Envoys go on with what they have, and leases end by themselves.
 func (k *Keeper) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer k.work.Wait()
-	defer cancel()
+	defer func() {
+		cancel()
+		k.work.Wait()
+		for _, c := range k.conns {
+			c.http.CloseIdleConnections()
+		}
+	}()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

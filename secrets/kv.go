@@ -136,7 +136,7 @@ func (r *kvReader) wake(failing bool) <-chan struct{} {
 // than a secret that is well, and once a minute at least.
 func (r *kvReader) patience(err error) time.Duration {
 	if kindOf(err) == unreachable {
-		return downRetry
+		return whileDown(err)
 	}
 	return min(r.interval(), time.Minute)
 }

@@ -32,6 +32,10 @@ func (k *keeper) works(a *testenv.AWS, name string) error {
 func useAWS(t *testing.T, v *testenv.Vault, a *testenv.AWS, lease, most string) {
 	t.Helper()
 	v.UseAWS(a)
+	key := a.CreateUser("engine-of-"+string(v.Product), policies.AWSEngine)
+	v.Write("aws/config/root", map[string]any{
+		"access_key": key.ID, "secret_key": key.Secret, "region": a.Region, "iam_endpoint": a.Endpoint, "sts_endpoint": a.Endpoint, "sts_region": a.Region,
+	})
 	v.Write("aws/config/lease", map[string]any{"lease": lease, "lease_max": most})
 	v.Write("aws/roles/sluice-user", map[string]any{"credential_type": "iam_user", "policy_document": policies.AWSLambda})
 	v.Write("aws/roles/sluice-role", map[string]any{

@@ -10,6 +10,7 @@ import (
 const (
 	firstRetry   = 250 * time.Millisecond
 	downRetry    = 10 * time.Second // at most, while nobody answers: asking costs nothing then
+	busyRetry    = time.Minute      // at most, while Vault says that there are too many requests
 	refusedRetry = 5 * time.Minute  // at most, while Vault says no: asking again and again can lock a role out
 )
 
@@ -26,6 +27,14 @@ func (b *backoff) next(longest time.Duration) time.Duration {
 	}
 	b.failures++
 	return d/2 + rand.N(d/2+1)
+}
+
+// whileDown is the longest wait after an error that passes by itself.
+func whileDown(err error) time.Duration {
+	if statusOf(err) == 429 {
+		return busyRetry
+	}
+	return downRetry
 }
 
 // spread is a random duration around d: between d·(1-by) and d·(1+by).
