@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 
@@ -118,22 +120,56 @@ func (d *devRun) print(ctx context.Context) error {
 	defer end()
 	before := d.plane.loop.World()
 	said := map[string]bool{}
+	waiting := patience{}
+	again := time.NewTimer(0)
+	defer again.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
+		case <-again.C:
 		}
 		now := d.plane.loop.World()
-		if now == before {
+		if now == before && len(waiting) == 0 {
 			continue
 		}
-		d.printChange(before, now, said)
+		d.printChange(before, now, said, waiting)
 		before = now
+		if len(waiting) > 0 {
+			again.Reset(time.Second)
+		}
 	}
 }
 
-func (d *devRun) printChange(before, now *gateway.World, said map[string]bool) {
+// patience remembers since when a block waits for functions that are not known yet. That is worth a word only once it
+// takes long: after a start, and after an upstream is written, it is so for a moment.
+type patience map[string]time.Time
+
+// longWait is when it takes long.
+const longWait = 5 * time.Second
+
+// sift leaves out what waits since a short while.
+func (p patience) sift(diags hclv2.Diagnostics) (out hclv2.Diagnostics) {
+	still := map[string]bool{}
+	for _, x := range diags {
+		key := diagnosticKey(x)
+		if gateway.Waits(x) {
+			still[key] = true
+			if p[key].IsZero() {
+				p[key] = time.Now()
+			}
+			if time.Since(p[key]) < longWait {
+				continue
+			}
+		}
+		out = append(out, x)
+	}
+	maps.DeleteFunc(p, func(key string, _ time.Time) bool { return !still[key] })
+	return out
+}
+
+func (d *devRun) printChange(before, now *gateway.World, said map[string]bool, waiting patience) {
 	d.printing.Lock()
 	defer d.printing.Unlock()
 	if len(before.Gateways()) > 0 {
@@ -142,6 +178,7 @@ func (d *devRun) printChange(before, now *gateway.World, said map[string]bool) {
 		}
 	}
 	diags, texts := problems(now)
+	diags = waiting.sift(diags)
 	current := map[string]bool{}
 	var fresh hclv2.Diagnostics
 	for _, x := range diags {

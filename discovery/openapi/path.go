@@ -37,6 +37,9 @@ func (l *lister) server(servers value) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the server %.100q is no URL", address)
 	}
+	if u.Path == "" {
+		return "", nil // none is written: "/" is the default, not the document's own place
+	}
 	at := &url.URL{Path: "/"}
 	if found, err := url.Parse(l.at); err == nil && strings.HasPrefix(found.Path, "/") {
 		at.Path = found.Path
