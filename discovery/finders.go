@@ -88,7 +88,9 @@ func NewFinders(opts FinderOptions) *Finders {
 			if !ok {
 				return nil, fmt.Errorf("no finder of kind %q is configured", key.Kind)
 			}
-			return kind.Open(wanted, watch(opts.Near(key), waiting))
+			near := watch(opts.Near(key), waiting)
+			finder, err := kind.Open(wanted, near)
+			return &searching{finder, near}, err
 		},
 		guard:      func(gateway.FinderKey) *Guard { return &functionGuard },
 		compare:    compareFinderKey,
@@ -137,6 +139,27 @@ func (f *Finders) Snapshot(ctx context.Context) (FindersStatus, error) {
 		})
 	}
 	return out, nil
+}
+
+// searching is a finder among the endpoints of its upstream.
+type searching struct {
+	Finder
+	near Surroundings
+}
+
+// replaced implements replaceable: a service that has been deployed anew is asked at once.
+func (s *searching) replaced() func() bool {
+	failed := make(map[string]bool)
+	for _, e := range s.near.Endpoints() {
+		failed[e.ID] = true
+	}
+	return func() bool {
+		now := s.near.Endpoints()
+		if len(now) == 0 {
+			clear(failed) // whatever comes back is another process
+		}
+		return len(now) > 0 && !slices.ContainsFunc(now, func(e gateway.Endpoint) bool { return failed[e.ID] })
+	}
 }
 
 // watch makes surroundings complete, and notes whether the finder found endpoints when it last looked.

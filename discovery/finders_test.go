@@ -372,3 +372,48 @@ func TestAnotherIntervalKeepsTheFunctions(t *testing.T) {
 		}
 	})
 }
+
+func TestANewDeploymentIsAskedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var runs atomic.Int32
+		b := launchFinders(t, map[string]search{"a": func(context.Context, int, Surroundings, func([]*gateway.Function), func()) error {
+			runs.Add(1)
+			return errors.New("no document")
+		}})
+		defer b.stop()
+		endpoints := func(ids ...string) {
+			list := []gateway.Endpoint{}
+			for _, id := range ids {
+				list = append(list, gateway.Endpoint{ID: id})
+			}
+			b.endpoints.Store(&list)
+		}
+		asked := func(change func()) bool {
+			t.Helper()
+			time.Sleep(time.Hour) // the pauses are minutes long by now
+			for before := runs.Load(); before == runs.Load(); time.Sleep(time.Second) {
+			}
+			before := runs.Load()
+			change()
+			time.Sleep(2 * longLook)
+			return runs.Load() > before
+		}
+		endpoints("1", "2")
+		b.Want(wantedFinders("a"))
+		if asked(func() {}) {
+			t.Error("it was asked without a cause")
+		}
+		if asked(func() { endpoints("2", "3") }) {
+			t.Error("one of the old endpoints is still there")
+		}
+		if !asked(func() { endpoints("4") }) {
+			t.Error("all endpoints are new")
+		}
+		if !asked(func() { endpoints(); time.Sleep(longLook + time.Second); endpoints("4") }) {
+			t.Error("the endpoint came back")
+		}
+		if asked(func() { endpoints() }) {
+			t.Error("there is nobody to ask")
+		}
+	})
+}

@@ -48,8 +48,36 @@ func (s *supervisor[K, W, E]) supervise(ctx context.Context, e *entry[K, W, E], 
 			}
 			send(event[K, W, E]{kind: eventFailed, err: err})
 		}
-		if !sleep(ctx, retry.NextBackOff()) {
+		if !rest(ctx, source, retry) {
 			return
+		}
+	}
+}
+
+// replaceable is a runner whose remote can turn into another one, which need not wait for the failures of the first.
+type replaceable interface {
+	replaced() func() bool // the function says whether all that was there at the call has been replaced since
+}
+
+// rest is the pause after a failure. False says that ctx ended first.
+func rest(ctx context.Context, source any, retry *backoff.ExponentialBackOff) bool {
+	pause := retry.NextBackOff()
+	r, ok := source.(replaceable)
+	if !ok {
+		return sleep(ctx, pause)
+	}
+	replaced := r.replaced()
+	for until := time.Now().Add(pause); ; {
+		left := time.Until(until)
+		if left <= 0 {
+			return true
+		}
+		if !sleep(ctx, min(left, longLook)) {
+			return false
+		}
+		if replaced() {
+			retry.Reset()
+			return true
 		}
 	}
 }
