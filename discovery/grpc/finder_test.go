@@ -74,19 +74,37 @@ func TestLies(t *testing.T) {
 		answer func(q *reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error)
 		note   string
 	}{
-		"refused":     {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return refuse(codes.NotFound, "no such symbol"), nil }, "no such symbol"},
-		"of no kind":  {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return &reflectionv1.ServerReflectionResponse{}, nil }, "not one to the question"},
-		"no file":     {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return described(), nil }, "do not define it"},
-		"garbage":     {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return described([]byte("\xff\xffgarbage")), nil }, "a file of its description is not one"},
-		"deep":        {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return described(deep(1000)), nil }, "a file of its description is not one"},
-		"itself":      {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return described(file(t, "a.proto", "b.proto"), file(t, "b.proto", "a.proto")), nil }, "imports itself"},
-		"another one": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return described(file(t, "other.proto")), nil }, "do not define it"},
+		"refused": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return refuse(codes.NotFound, "no such symbol"), nil
+		}, "no such symbol"},
+		"of no kind": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return &reflectionv1.ServerReflectionResponse{}, nil
+		}, "not one to the question"},
+		"no file": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return described(), nil
+		}, "do not define it"},
+		"garbage": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return described([]byte("\xff\xffgarbage")), nil
+		}, "a file of its description is not one"},
+		"deep": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return described(deep(1000)), nil
+		}, "a file of its description is not one"},
+		"itself": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return described(file(t, "a.proto", "b.proto"), file(t, "b.proto", "a.proto")), nil
+		}, "imports itself"},
+		"another one": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return described(file(t, "other.proto")), nil
+		}, "do not define it"},
 		"too many files": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
 			endless++
 			return described(file(t, "f"+strings.Repeat("x", endless)+".proto", "f"+strings.Repeat("x", endless+1)+".proto")), nil
 		}, "more than 20 files"},
-		"broken":  {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return nil, status.Error(codes.Internal, "a fault") }, "a fault"},
-		"too big": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) { return described(make([]byte, 1<<20)), nil }, "larger than max"},
+		"broken": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return nil, status.Error(codes.Internal, "a fault")
+		}, "a fault"},
+		"too big": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
+			return described(make([]byte, 1<<20)), nil
+		}, "larger than max"},
 		"hung": {func(*reflectionv1.ServerReflectionRequest) (*reflectionv1.ServerReflectionResponse, error) {
 			<-t.Context().Done()
 			return nil, status.Error(codes.Canceled, "over")

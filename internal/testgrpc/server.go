@@ -30,7 +30,6 @@ func Start(t testing.TB, r Reflection) (address string) {
 		reflectionv1.RegisterServerReflectionServer(s, reflection.NewServerV1(options))
 	}
 	if r != None {
-		//nolint:staticcheck // servers that have only the old version are what it stands for
 		reflectionv1alpha.RegisterServerReflectionServer(s, reflection.NewServer(options))
 	}
 	return Serve(t, s)

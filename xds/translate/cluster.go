@@ -62,6 +62,9 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 			},
 		},
 	}}
+	if speaksGRPC(in.Upstream) {
+		out.HTTP.UpstreamProtocolOptions = &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: grpcProtocol()}
+	}
 	err := t.apply(in.Features, func(k Kind, own []gateway.Effective) error {
 		if k.Cluster == nil {
 			return nil

@@ -18,7 +18,9 @@ func served(inForce int) int {
 
 // filtersOf is the filter list of a generation, in order, without the router; the caller may append to it.
 func (t *Translator) filtersOf(inForce int) (list []Filter) {
-	return append(t.featureFilters(inForce, false), t.featureFilters(inForce, true)...)
+	list = append(t.featureFilters(inForce, false), scriptFilters(served(inForce))...)
+	list = append(list, t.featureFilters(inForce, true)...)
+	return append(list, grpcFilters(served(inForce))...)
 }
 
 // featureFilters lists the features' filters that stand before the script, or those that stand behind it.

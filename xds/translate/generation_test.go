@@ -49,15 +49,23 @@ func listenerOf(t *testing.T, tr *translate.Translator, generation int) (filters
 
 func TestAListenerHasTheFiltersOfTheGenerationInForce(t *testing.T) {
 	tr := translator(t, twoGenerations()...)
+	second := []string{
+		"late", "early", "sluice.script",
+		"envoy.filters.http.grpc_web", "sluice.grpc_body", "envoy.filters.http.grpc_json_transcoder", "envoy.filters.http.router",
+	}
+	calls := []string{
+		"envoy.access_loggers.extension_filters.cel", "envoy.filters.http.buffer", "envoy.filters.http.grpc_json_transcoder",
+		"envoy.filters.http.grpc_web", "envoy.filters.http.lua", "mutation",
+	}
 	for generation, want := range map[int]struct {
 		stamp    float64
 		filters  []string
 		requires []string
 	}{
-		0:  {translate.Generation, []string{"late", "early", "envoy.filters.http.router"}, []string{"envoy.filters.http.lua", "mutation"}},
+		0:  {translate.Generation, second, calls},
 		1:  {1, []string{"early", "envoy.filters.http.router"}, []string{"mutation"}},
-		2:  {2, []string{"late", "early", "envoy.filters.http.router"}, []string{"envoy.filters.http.lua", "mutation"}},
-		99: {translate.Generation, []string{"late", "early", "envoy.filters.http.router"}, []string{"envoy.filters.http.lua", "mutation"}},
+		2:  {2, second, calls},
+		99: {translate.Generation, second, calls},
 	} {
 		filters, stamp, r := listenerOf(t, tr, generation)
 		if !slices.Equal(filters, want.filters) || stamp != want.stamp || !slices.Equal(r.Requires, want.requires) {

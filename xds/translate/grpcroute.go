@@ -36,7 +36,6 @@ func grpcCall(out *Route, p *gateway.Program) (*gateway.Program, error) {
 	case err != nil:
 		return nil, fmt.Errorf("gRPC method %s/%s: %w", g.Method.Service, g.Method.Method, err)
 	case rule != nil:
-		config.RequestValidationOptions.RejectUnknownMethod = true
 		config.IgnoredQueryParameters = ignoredQuery(out.Table.Match, g, m)
 	default:
 		config.AutoMapping = true
@@ -67,6 +66,7 @@ func transcoder(g *gateway.GRPCCall) *transcoderv3.GrpcJsonTranscoder {
 		MaxRequestBodySize:        u32(messageLimit),
 		MaxResponseBodySize:       u32(messageLimit),
 		RequestValidationOptions: &transcoderv3.GrpcJsonTranscoder_RequestValidationOptions{
+			RejectUnknownMethod:              true,
 			RejectUnknownQueryParameters:     true,
 			RejectBindingBodyFieldCollisions: true, // a body must not say another user than the path
 		},
@@ -87,15 +87,15 @@ func scripted(g *gateway.GRPCCall, m *method, p *gateway.Program) (*gateway.Call
 	if g.Method.ClientStream { // a stream of messages is a list
 		message = gateway.Expr{Op: gateway.OpTuple, Args: []gateway.Expr{message}, Range: message.Range}
 	}
-	post, path := constant("POST"), constant("/"+g.Method.Service+"/"+g.Method.Method)
 	call := &gateway.Call{
-		Method: "POST", Path: path, DropQuery: true, Body: message, ContentType: "application/json",
-		Query: p.Call.Query, Headers: p.Call.Headers,
+		Query: p.Call.Query, Headers: p.Call.Headers, DropQuery: true, Body: message, ContentType: "application/json",
 	}
-	if !slices.ContainsFunc(p.Request, moves) {
-		return call, p.Request
-	}
-	return call, append(slices.Clone(p.Request), &gateway.RequestChange{Method: post, Path: path})
+	// A HEAD stays one, and the transcoder refuses it: its answer has no body, and that of a method has one.
+	head := gateway.Expr{Op: gateway.OpBinary, Name: "==", Args: []gateway.Expr{{Op: gateway.OpRequest, Path: []string{"method"}}, constant("HEAD")}}
+	return call, append(slices.Clone(p.Request), &gateway.RequestChange{
+		Method: gateway.Expr{Op: gateway.OpCond, Args: []gateway.Expr{head, constant("HEAD"), constant("POST")}},
+		Path:   constant("/" + g.Method.Service + "/" + g.Method.Method),
+	})
 }
 
 // moves says that a change sends a request somewhere else.

@@ -67,9 +67,9 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 			}},
 		}},
 	}
-	r := &Resource{Key: Key{TypeURL: ListenerType, Name: name}, Message: l}
+	r := &Resource{Key: Key{TypeURL: ListenerType, Name: name}, Message: l, Needs: scriptNeeds(served(in.Generation))}
 	if !in.Listener.Scoped() { // else its scopes need it
-		r.Needs = []Key{{TypeURL: RoutesType, Name: name}}
+		r.Needs = append([]Key{{TypeURL: RoutesType, Name: name}}, r.Needs...)
 	}
 	return r, nil
 }
@@ -81,6 +81,10 @@ func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.H
 	if err != nil {
 		return nil, err
 	}
+	replies, err := grpcLocalReplies(served(in.Generation))
+	if err != nil {
+		return nil, err
+	}
 	m := &hcmv3.HttpConnectionManager{
 		StatPrefix: strings.ReplaceAll(name, ".", "_"), // a dot would part it in the names of metrics
 		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
@@ -88,6 +92,7 @@ func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.H
 			ConfigSource:    ads(0),
 		}},
 		HttpFilters:                  filters,
+		LocalReplyConfig:             replies,
 		UseRemoteAddress:             yes(),
 		NormalizePath:                yes(),
 		MergeSlashes:                 true,
@@ -118,6 +123,10 @@ func (t *Translator) httpFilters(generation int) ([]*hcmv3.HttpFilter, error) {
 	list := append(t.filtersOf(generation), Filter{Name: routerFilter, Config: &routerv3.Router{}})
 	out := make([]*hcmv3.HttpFilter, len(list))
 	for i, f := range list {
+		if f.Config == nil {
+			out[i] = discovered(f)
+			continue
+		}
 		config, err := Pack(f.Config)
 		if err != nil {
 			return nil, err

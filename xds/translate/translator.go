@@ -2,7 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -68,7 +67,7 @@ func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
 	if err := validate(r.Message); err != nil {
 		return nil, fmt.Errorf("translate %s: %w", in.Unit.Name, err)
 	}
-	r.Requires = t.requires(in)
+	r.Requires = append(r.Requires, t.requires(in)...)
 	return r, nil
 }
 
@@ -77,33 +76,33 @@ func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
 func (t *Translator) requires(in gateway.Inputs) []string {
 	switch in.Unit.Type {
 	case gateway.UnitListener:
-		filters := t.filtersOf(in.Generation)
+		filters := append(t.filtersOf(in.Generation), grpcLogs(in.Generation)...)
 		if in.Listener.Scoped() {
 			filters = append(filters, Filter{Requires: earlyMutation})
 		}
 		return required(filters)
 	case gateway.UnitHost:
-		return t.requiredBy(used(in.Table))
+		return t.requiredByTable(in.Table)
 	case gateway.UnitScope:
-		types := map[string]bool{}
+		var all []*gateway.TableRoute
 		for _, h := range in.Hosts {
-			maps.Copy(types, used(h.Table))
+			all = append(all, h.Table...)
 		}
-		return t.requiredBy(types)
+		return t.requiredByTable(all)
 	}
 	return nil
 }
 
-// used are the types of the features in force in a table.
-func used(table []*gateway.TableRoute) map[string]bool {
-	types := map[string]bool{}
+// requiredByTable lists the extensions that the routes of a table need.
+func (t *Translator) requiredByTable(table []*gateway.TableRoute) []string {
+	used := map[string]bool{}
 	for _, tr := range table {
-		use(types, tr.Features)
+		use(used, tr.Features)
 		for _, d := range tr.Destinations {
-			use(types, d.Features)
+			use(used, d.Features)
 		}
 	}
-	return types
+	return t.requiredBy(used, grpcUsed(table))
 }
 
 func use(types map[string]bool, features []gateway.Effective) {
@@ -112,9 +111,8 @@ func use(types map[string]bool, features []gateway.Effective) {
 	}
 }
 
-// requiredBy lists the extensions that features of these types need.
-func (t *Translator) requiredBy(types map[string]bool) []string {
-	var filters []Filter
+// requiredBy lists the extensions that features of these types, and further filters, need.
+func (t *Translator) requiredBy(types map[string]bool, filters []Filter) []string {
 	for _, k := range t.kinds {
 		if types[k.Type] && k.Filters != nil {
 			filters = append(filters, k.Filters()...)
@@ -148,6 +146,8 @@ func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
 		return t.cluster(in)
 	case gateway.UnitAssignment:
 		return assignment(in)
+	case gateway.UnitScript:
+		return scriptResource()
 	case gateway.UnitSecret:
 		return t.secret(in)
 	}
