@@ -50,6 +50,7 @@ type PreparedResponse struct {
 type PreparedLambda struct {
 	Path     string // of the invocation, with its query
 	Event    string // "apigw_v2", "alb", "raw", "payload"
+	Answer   string // what the function's answer is: "apigw_v2", "alb", or "raw", the body
 	Async    bool
 	Payload  Expr
 	RouteKey string
@@ -113,11 +114,12 @@ func (p *Prepared) call(c *Call, rest, template string) {
 	if template != "" {
 		p.Lambda.RouteKey = "ANY " + template
 	}
-	switch {
-	case !l.Payload.IsZero():
-		p.Lambda.Event = "payload"
-	case l.Event == "":
+	if l.Event == "" {
 		p.Lambda.Event = "apigw_v2"
+	}
+	p.Lambda.Answer = p.Lambda.Event
+	if !l.Payload.IsZero() {
+		p.Lambda.Event = "payload"
 	}
 }
 

@@ -41,6 +41,7 @@ type change struct {
 type lambda struct {
 	Path    string `json:"p,omitempty"` // of the invocation, with its query
 	Event   string `json:"e"`
+	Answer  string `json:"w"`
 	Async   bool   `json:"a,omitempty"`
 	Payload any    `json:"y,omitempty"`
 	Route   string `json:"k"` // the route key of the event
@@ -73,7 +74,7 @@ func Encode(p *gateway.Program) (string, error) {
 		})
 	}
 	if l := run.Lambda; l != nil {
-		out.Lambda = &lambda{Path: l.Path, Event: l.Event, Async: l.Async, Payload: enc.expr(l.Payload), Route: l.RouteKey}
+		out.Lambda = &lambda{Path: l.Path, Event: l.Event, Answer: l.Answer, Async: l.Async, Payload: enc.expr(l.Payload), Route: l.RouteKey}
 	}
 	if enc.err != nil {
 		return "", enc.err

@@ -67,7 +67,7 @@ do
       if s.b or s.x then prog.body = true end
     end
     if prog.lambda then
-      prepare(prog, out, compile)
+      prepare(prog, out)
       prog.identity = true
     end
     if prog.reads then prog.body = true end

@@ -1,4 +1,5 @@
 -- Messages: what requests and responses have in common.
+local address, metavalue
 local getpath, getquery, getform, setquery, readbody, walk, bodytext, headertext, contenttype, answer
 do
   -- getpath reads the variables of a path template: segments of alternating literals and names, or {"**", name} last.
@@ -142,6 +143,22 @@ do
       return setquery("", sets), given
     end
     return jsontext(v), given ~= "" and given or "application/json"
+  end
+
+  function address(s) return s and (s:match("^%[(.-)%]") or s:match("^([^:]*):%d+$") or s) end
+
+  -- metavalue makes a value of what dynamic metadata holds.
+  function metavalue(v)
+    if type(v) ~= "table" then return v end
+    local n = #v
+    if n > 0 then
+      local out = {[0] = n}
+      for i = 1, n do out[i] = metavalue(v[i]) end
+      return out
+    end
+    local out = {}
+    for k, x in pairs(v) do if type(k) == "string" then out[k] = metavalue(x) end end
+    return out
   end
 
   local reasons = {REASONS}

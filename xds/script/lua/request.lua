@@ -6,22 +6,6 @@ do
     return s
   end
 
-  local function address(s) return s and (s:match("^%[(.-)%]") or s:match("^([^:]*):%d+$") or s) end
-
-  -- fromlua makes a value of what dynamic metadata holds.
-  local function fromlua(v)
-    if type(v) ~= "table" then return v end
-    local n = #v
-    if n > 0 then
-      local out = {[0] = n}
-      for i = 1, n do out[i] = fromlua(v[i]) end
-      return out
-    end
-    local out = {}
-    for k, x in pairs(v) do if type(k) == "string" then out[k] = fromlua(x) end end
-    return out
-  end
-
   -- capture reads what the program needs of the client's request into c.q.
   local function capture(h, hs, prog, c)
     local q, vars, query, auth = {}, nil, nil, nil
@@ -46,7 +30,7 @@ do
         query = query or getquery(c.query)
         v = query[e[3]]
       elseif what == "auth" then
-        auth = auth or {v = fromlua(h:streamInfo():dynamicMetadata():get("sluice.auth"))}
+        auth = auth or {v = metavalue(h:streamInfo():dynamicMetadata():get("sluice.auth"))}
         v = walk(auth, e, 3)
       elseif what == "body" then v = walk(c.body, e, 3, 400, "bad_request_body") end
       q[slot] = v
@@ -101,6 +85,11 @@ do
     elseif s.x then st.body, st.ctype = "", "" end
   end
 
+  local function bytesof(b)
+    local n = b:length()
+    return n > 0 and b:getBytes(0, n) or ""
+  end
+
   local dropped = {"content-encoding", "content-md5", "digest", "content-digest", "repr-digest", "transfer-encoding", "expect"}
 
   function onrequest(h, prog)
@@ -117,9 +106,9 @@ do
       if b:length() > prog.limit then refuse(413, "request_too_large") end
       c.ctype = ctype
       if prog.reads then
-        c.raw = b:length() > 0 and b:getBytes(0, b:length()) or ""
-        c.body = readbody(c.raw, ctype)
+        c.body = readbody(bytesof(b), ctype)
       end
+      if prog.whole then c.raw = bytesof(b) end
     end
     local hs = h:headers()
     budget = MAX_STEPS
