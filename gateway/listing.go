@@ -38,7 +38,9 @@ func newListing(before *listing, list []*Function) *listing {
 	if same && len(l.all) == len(before.all) {
 		return before
 	}
-	slices.SortFunc(l.all, func(a, b *Function) int { return strings.Compare(a.Name, b.Name) })
+	if byName := func(a, b *Function) int { return strings.Compare(a.Name, b.Name) }; !slices.IsSortedFunc(l.all, byName) {
+		slices.SortFunc(l.all, byName)
+	}
 	for _, f := range l.all {
 		if f.Short != "" && f.Short != f.Name {
 			l.byShort[f.Short] = append(l.byShort[f.Short], f)

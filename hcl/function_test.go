@@ -2,6 +2,7 @@ package hcl
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -60,4 +61,29 @@ func FuzzFunctionReference(f *testing.F) {
 			t.Errorf("%s is %v, written %s, which is %v", src, ref.ID, refText(ref), again.ID)
 		}
 	})
+}
+
+func TestAFunctionsTextGivesItsBlockAgain(t *testing.T) {
+	src := "locals {\n  seven = 7\n}\n\nfunction \"shop\" \"GET /x/{id}\" {\n  method = \"POST\"\n  path   = \"/x/{id}\"\n  body   = { n = local.seven, id = arg.id }\n}\n\n" +
+		"secret \"aws\" {\n  vault_aws { role = \"x\" }\n}\n"
+	origin := Origin{Name: "test.hcl", File: true}
+	for _, w := range parseGood(t, src).Blocks {
+		scope := scopeOf(parseGood(t, src))
+		v, _ := w.Eval(scope)
+		again, diags := ParseBlock(origin, w.Text(), w.Range().Start, testSchema)
+		if diags.HasErrors() || again.ID() != w.ID() {
+			t.Fatalf("%v: %v", w.ID(), diags)
+		}
+		scope.reads = map[gateway.ID]any{}
+		if same, _ := again.Eval(scope); !reflect.DeepEqual(same, v) {
+			t.Errorf("%v: %+v, was %+v", w.ID(), same, v)
+		}
+		enc, err := EncodeReads(scope.reads)
+		if err != nil {
+			t.Error(err)
+		}
+		if _, err := DecodeReads(enc); err != nil {
+			t.Error(err)
+		}
+	}
 }
