@@ -142,7 +142,11 @@ func (r *awsReader) replace(ctx context.Context) (outcome, error) {
 		return r.adopt(""), nil
 	case age > settleLimit && kindOf(err) == refused, now.After(c.expires.Add(-c.full / 10)):
 		r.next = nil // to be given back: it never worked, or is too old by now
-		return outcome{replaced: r.leaseOf(c)}, err
+		again := time.Minute / 2
+		if r.have != nil && now.Before(r.have.expires) {
+			again = 5 * time.Minute // each attempt makes a user
+		}
+		return outcome{replaced: r.leaseOf(c), again: spread(again, 0.2)}, err
 	case kindOf(err) == refused: // a new user is not known everywhere at once
 		c.proofs = 0
 		return outcome{quiet: true, again: c.tries.next(5 * time.Second)}, nil

@@ -105,6 +105,9 @@ func (c *conn) run(ctx context.Context) {
 		}
 		if err != nil {
 			c.failed(err)
+			if old := c.current(); old != nil {
+				c.good(ctx, old) // nobody else looks after it now
+			}
 			longest := whileDown(err)
 			if kindOf(err) != unreachable {
 				longest = refusedRetry

@@ -70,7 +70,7 @@ func (k *Keeper) arrange(run context.Context, news map[gateway.ID]string) {
 				continue
 			}
 			e.next.stop()
-			e.next = nil
+			e.next, e.err = nil, nil
 		}
 		switch {
 		case same(e.feed.spec, spec):
@@ -180,7 +180,7 @@ func (k *Keeper) swap(id gateway.ID, e *entry, m fields, news map[gateway.ID]str
 	}
 	k.cfg.Log.Debug("a secret has a new version", "secret", id.Name, "version", version)
 	e.material, e.version, e.expired, e.since = m, version, false, time.Now()
-	k.reveal(id, gateway.NewMaterial(m), true)
+	k.staged[id] = gateway.NewMaterial(m)
 	news[id] = version
 }
 
@@ -231,7 +231,7 @@ func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) time.Duration
 			continue
 		}
 		e.expired = true
-		k.reveal(id, gateway.Material{}, false)
+		k.staged[id] = gateway.Material{}
 		news[id] = ""
 		k.cfg.Log.Error("a secret has expired and could not be replaced", "secret", id.Name, "error", errText(e.err))
 	}
@@ -245,7 +245,7 @@ func (k *Keeper) forget(id gateway.ID, e *entry) {
 	}
 	delete(k.entries, id)
 	delete(k.counts, id)
-	k.reveal(id, gateway.Material{}, false)
+	k.staged[id] = gateway.Material{}
 }
 
 func errText(err error) string {

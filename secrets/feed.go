@@ -24,7 +24,7 @@ type reader interface {
 
 // outcome is what a step found.
 type outcome struct {
-	again time.Duration // until the next step
+	again time.Duration // until the next step; 0 with an error: what is usual after errors
 	quiet bool          // nothing is known yet: what else is here does not count
 
 	fresh    bool      // material is new
@@ -84,10 +84,11 @@ func (k *Keeper) follow(run, ctx context.Context, f *feed) {
 			return
 		}
 		wait := out.again
-		if err != nil {
-			wait = retry.next(r.patience(err))
-		} else {
+		switch {
+		case err == nil:
 			retry.reset()
+		case wait == 0:
+			wait = retry.next(r.patience(err))
 		}
 		wake, refresh := r.wake(err != nil), k.refreshed() // before the event is sent: nothing is missed
 		select {

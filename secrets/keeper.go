@@ -25,7 +25,8 @@ type Keeper struct {
 	events chan event
 	work   sync.WaitGroup
 
-	now atomic.Pointer[map[gateway.ID]gateway.Material] // never nil; what Reveal gives
+	now    atomic.Pointer[map[gateway.ID]gateway.Material] // never nil; what Reveal gives
+	staged map[gateway.ID]gateway.Material                 // of Run alone: what it is to give; zero: nothing
 
 	mu      sync.Mutex
 	wanted  map[gateway.ID]*gateway.Secret
@@ -48,6 +49,7 @@ func newKeeper(cfg Config, env Getenv, over func(VaultConfig) http.RoundTripper,
 		cfg: cfg, env: env, prove: prove, key: make([]byte, 32), conns: map[string]*conn{},
 		wish: make(chan struct{}, 1), events: make(chan event),
 		entries: map[gateway.ID]*entry{}, again: make(chan struct{}), counts: map[gateway.ID]*counts{},
+		staged: map[gateway.ID]gateway.Material{},
 	}
 	if _, err := rand.Read(k.key); err != nil {
 		return nil, err
@@ -134,8 +136,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 		}
 		k.change(func() { timer.Reset(k.expire(time.Now(), news)) })
 		k.gather(ctx, news)
+		k.reveal() // before anybody is told
 		if len(news) > 0 {
-			k.cfg.Publish(news) // Reveal gives the material already
+			k.cfg.Publish(news)
 		}
 	}
 }
@@ -159,13 +162,19 @@ func (k *Keeper) gather(ctx context.Context, news map[gateway.ID]string) {
 	}
 }
 
-// reveal replaces what Reveal gives for one secret; ok = false takes it away. k.mu is held.
-func (k *Keeper) reveal(id gateway.ID, m gateway.Material, ok bool) {
-	next := maps.Clone(*k.now.Load())
-	if ok {
-		next[id] = m
-	} else {
-		delete(next, id)
+// reveal makes what was staged what Reveal gives, all of it at once.
+func (k *Keeper) reveal() {
+	if len(k.staged) == 0 {
+		return
 	}
+	next := maps.Clone(*k.now.Load())
+	for id, m := range k.staged {
+		if m.IsZero() {
+			delete(next, id)
+		} else {
+			next[id] = m
+		}
+	}
+	clear(k.staged)
 	k.now.Store(&next)
 }
