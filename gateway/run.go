@@ -187,10 +187,18 @@ func (s *sending) changes() error {
 		s.out.Body = []byte(body.text)
 	}
 	if s.run.Lambda != nil {
-		return s.invoke()
+		if err := s.invoke(); err != nil {
+			return err
+		}
+	}
+	if (body != nil || s.run.Lambda != nil) && len(s.out.Body) > s.run.most() {
+		return &Refusal{Status: http.StatusRequestEntityTooLarge, Reason: "request_too_large"}
 	}
 	return nil
 }
+
+// most is how large a body may be that the program makes, in bytes.
+func (p *Prepared) most() int { return 2*p.Limit - 1024 }
 
 // readsResponses says that responses have to come uncompressed and whole.
 func (p *Prepared) readsResponses() bool {

@@ -20,7 +20,7 @@ const (
 // insert is escaped as the place demands. The script in Envoy and the reference in Go both run it.
 type Prepared struct {
 	Template string // of the client's path; "" has no variables
-	Limit    int    // bytes of a body
+	Limit    int    // bytes of a body that is read; what is made may be twice as large, but for a KiB
 	Request  []PreparedRequest
 	Response []PreparedResponse
 	Lambda   *PreparedLambda

@@ -44,6 +44,9 @@ func (p *Program) Receive(in RawRequest, resp RawResponse) (RawResponse, error) 
 			return resp, refusal(err, http.StatusBadGateway)
 		}
 	}
+	if r.replaced && len(r.raw) > run.most() {
+		return resp, &Refusal{Status: http.StatusBadGateway, Reason: "response_too_large"}
+	}
 	r.write()
 	return r.out, nil
 }

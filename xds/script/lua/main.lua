@@ -54,7 +54,7 @@ do
   local function read(source)
     local w = decode(source, 2000)
     if w.v ~= 1 then error("a program of another version", 0) end
-    local prog = {needs = {}, steps = {}, back = {}, path = w.p or {[0] = 0}, limit = tonumber(w.z), lambda = w.l}
+    local prog = {needs = {}, steps = {}, back = {}, path = w.p or {[0] = 0}, limit = tonumber(w.z), most = 2 * tonumber(w.z) - 1024, lambda = w.l}
     local out, back = scopes(prog)
     for i = 1, (w.r and w.r[0] or 0) do prog.back[i] = backward(w.r[i], back, prog) end
     prog.stash = #prog.needs
@@ -131,8 +131,9 @@ do
     hs:replace("x-sluice-error", reason)
     if c.head then return end
     local text = answer(reason)
-    if reason ~= "response_too_large" and reason ~= "encoded_response" then
-      (c.b or h:body(true)):setBytes(text)
+    if c.b or reason ~= "response_too_large" and reason ~= "encoded_response" then
+      local b = c.b or h:body(true)
+      b:setBytes(text)
       return
     end
     for chunk in h:bodyChunks() do -- it may be of any size: it is emptied as it comes

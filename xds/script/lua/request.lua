@@ -147,6 +147,7 @@ do
       hs:replace(":path", st.query == "" and st.path or st.path .. "?" .. st.query)
     end
     if st.body then
+      if #st.body > prog.most then refuse(413, "request_too_large") end
       for i = 1, #dropped do hs:remove(dropped[i]) end
       if st.ctype == "" then hs:remove("content-type") else hs:replace("content-type", contenttype(st.ctype)) end
       b:setBytes(st.body)

@@ -126,6 +126,7 @@ do
         c.touched = true
       end
     end
+    if c.replaced and #c.raw > prog.most then refuse(502, "response_too_large") end
     if c.touched then write(h, c, before) end
   end
 
