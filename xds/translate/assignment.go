@@ -15,7 +15,7 @@ import (
 // name that is asked for. Critical endpoints are sent as unhealthy, so that their share spills over to other localities
 // and priorities. Priorities become 0, 1, 2… without gaps, as Envoy demands.
 func assignment(in gateway.Inputs) (*Resource, error) {
-	if in.Upstream == nil {
+	if in.Upstream == nil || in.Upstream.Lambda != nil {
 		return nil, nil
 	}
 	out := &endpointv3.ClusterLoadAssignment{ClusterName: in.Upstream.Name}

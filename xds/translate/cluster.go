@@ -65,6 +65,11 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 	if speaksGRPC(in.Upstream) {
 		out.HTTP.UpstreamProtocolOptions = &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: grpcProtocol()}
 	}
+	if in.Upstream.Lambda != nil {
+		if err := lambdaCluster(out); err != nil {
+			return nil, err
+		}
+	}
 	err := t.apply(in.Features, func(k Kind, own []gateway.Effective) error {
 		if k.Cluster == nil {
 			return nil
@@ -73,6 +78,9 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if in.Upstream.Lambda != nil {
+		return lambdaResource(out)
 	}
 	options, err := Pack(out.HTTP)
 	if err != nil {

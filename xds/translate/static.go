@@ -48,7 +48,11 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 			}
 			static.Listeners = append(static.Listeners, l)
 		case *clusterv3.Cluster:
-			static.Clusters = append(static.Clusters, inlineEndpoints(m, assignments[m.Name]))
+			c, err := inlineSigner(inlineEndpoints(m, assignments[m.Name]), extensions)
+			if err != nil {
+				return nil, fmt.Errorf("cluster %s: %w", m.Name, err)
+			}
+			static.Clusters = append(static.Clusters, c)
 		}
 	}
 	return &bootstrapv3.Bootstrap{
@@ -103,9 +107,12 @@ func inlineRoutes(
 	return out, nil
 }
 
-// inlineEndpoints is a copy of the cluster that holds its endpoints.
+// inlineEndpoints is a copy of the cluster that holds its endpoints. One that is no EDS cluster has them already.
 func inlineEndpoints(c *clusterv3.Cluster, a *endpointv3.ClusterLoadAssignment) *clusterv3.Cluster {
 	out := proto.CloneOf(c)
+	if c.EdsClusterConfig == nil {
+		return out
+	}
 	out.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 	out.EdsClusterConfig = nil
 	out.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name}

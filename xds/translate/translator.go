@@ -150,6 +150,8 @@ func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
 		return scriptResource()
 	case gateway.UnitSecret:
 		return t.secret(in)
+	case gateway.UnitSigner:
+		return t.signer(in)
 	}
 	return nil, fmt.Errorf("unit type %d is unknown", in.Unit.Type)
 }
