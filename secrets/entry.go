@@ -84,6 +84,7 @@ func (k *Keeper) arrange(run context.Context, news map[gateway.ID]string) {
 	for id, e := range k.entries {
 		if k.wanted[id] == nil && e.unwanted.IsZero() {
 			e.unwanted = time.Now()
+			k.ends(e.unwanted.Add(k.cfg.Grace))
 		}
 	}
 }
@@ -142,6 +143,7 @@ func (k *Keeper) take(run context.Context, ev event, news map[gateway.ID]string)
 		e.err = nil
 	}
 	e.contact, e.expires, e.renews = time.Now(), out.expires, ev.next
+	k.ends(e.expires)
 	if out.note != "" {
 		e.note = out.note
 	}
@@ -210,24 +212,30 @@ func (k *Keeper) retire(run context.Context, f *feed) {
 	})
 }
 
-// expire takes away what has ended, forgets what is unwanted, and says when to look again. k.mu is held.
-func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) time.Duration {
-	wait := time.Hour
+// ends notes that something may end at a time; zero is never.
+func (k *Keeper) ends(at time.Time) {
+	if !at.IsZero() && at.Before(k.deadline) {
+		k.deadline = at
+	}
+}
+
+// expire takes away what has ended, forgets what is unwanted, and notes when to look again. k.mu is held.
+func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) {
+	k.deadline = now.Add(time.Hour)
 	for id, e := range k.entries {
 		if !e.unwanted.IsZero() {
-			left := e.unwanted.Add(k.cfg.Grace).Sub(now)
-			if left <= 0 {
+			end := e.unwanted.Add(k.cfg.Grace)
+			if !now.Before(end) {
 				k.forget(id, e)
 				continue
 			}
-			wait = min(wait, left)
+			k.ends(end)
 		}
 		if e.version == "" || e.expired || e.expires.IsZero() {
 			continue
 		}
-		left := e.expires.Sub(now)
-		if left > 0 {
-			wait = min(wait, left)
+		if now.Before(e.expires) {
+			k.ends(e.expires)
 			continue
 		}
 		e.expired = true
@@ -235,7 +243,6 @@ func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) time.Duration
 		news[id] = ""
 		k.cfg.Log.Error("a secret has expired and could not be replaced", "secret", id.Name, "error", errText(e.err))
 	}
-	return max(wait, time.Millisecond)
 }
 
 func (k *Keeper) forget(id gateway.ID, e *entry) {

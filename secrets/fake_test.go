@@ -27,6 +27,7 @@ type fakeVault struct {
 	mu      sync.Mutex
 	fail    func(method, path string) *http.Response // nil answer: none
 	hang    bool
+	delay   time.Duration
 	ttl     int // of tokens, in seconds; 0 for ever
 	max     time.Duration
 	lease   int // of AWS credentials
@@ -35,6 +36,8 @@ type fakeVault struct {
 	perms   map[string]bool
 
 	n       int
+	running int
+	most    int                  // requests at a time
 	tokens  map[string]time.Time // and when they were made
 	leases  map[string]time.Time
 	revoked []string
@@ -103,8 +106,14 @@ func (v *fakeVault) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	v.mu.Lock()
 	v.seen[r.Method+" "+path]++
-	hang, fail := v.hang, v.fail
+	hang, fail, delay := v.hang, v.fail, v.delay
+	v.running++
+	v.most = max(v.most, v.running)
 	v.mu.Unlock()
+	defer v.do(func() { v.running-- })
+	if delay > 0 {
+		<-time.After(delay)
+	}
 	if hang {
 		<-r.Context().Done()
 		return nil, r.Context().Err()

@@ -28,6 +28,8 @@ type Keeper struct {
 	now    atomic.Pointer[map[gateway.ID]gateway.Material] // never nil; what Reveal gives
 	staged map[gateway.ID]gateway.Material                 // of Run alone: what it is to give; zero: nothing
 
+	deadline time.Time // of Run alone: when something may end
+
 	mu      sync.Mutex
 	wanted  map[gateway.ID]*gateway.Secret
 	entries map[gateway.ID]*entry // written by Run alone
@@ -121,6 +123,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			c.http.CloseIdleConnections()
 		}
 	}()
+	k.deadline = time.Now().Add(time.Hour)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -134,8 +137,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.change(func() { k.take(ctx, ev, news) })
 		case <-timer.C:
 		}
-		k.change(func() { timer.Reset(k.expire(time.Now(), news)) })
 		k.gather(ctx, news)
+		if now := time.Now(); !now.Before(k.deadline) {
+			k.change(func() { k.expire(now, news) })
+		}
+		timer.Reset(max(time.Millisecond, time.Until(k.deadline)))
 		k.reveal() // before anybody is told
 		if len(news) > 0 {
 			k.cfg.Publish(news)

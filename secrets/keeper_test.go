@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -253,6 +254,39 @@ func TestEnvAndUnknownConnections(t *testing.T) {
 			if st := g.status(name); !strings.Contains(st.LastError, says) {
 				t.Errorf("%s: %+v", name, st)
 			}
+		}
+	})
+}
+
+func TestManySecretsAreOneLoginAndFewRequestsAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 500
+		v := newFakeVault()
+		v.delay = 10 * time.Millisecond
+		all := map[string]*gateway.Secret{}
+		for i := range n {
+			name := fmt.Sprint("s", i)
+			v.put(name, map[string]any{"key": canary + name})
+			all[name] = kv(name)
+		}
+		g := start(t, v, nil)
+		defer g.stop()
+		want(g, all)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		for name := range all {
+			if g.value(name, "key") != canary+name {
+				t.Fatalf("%s is not there: %+v", name, g.status(name))
+			}
+		}
+		if logins := v.count("PUT auth/approle/login"); logins != 1 || v.most > parallelCalls {
+			t.Errorf("%d logins, %d requests at a time", logins, v.most)
+		}
+		before := v.count("GET ")
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		if per := (v.count("GET ") - before) / n; per < 5 || per > 7 {
+			t.Errorf("%d looks at a secret in half an hour", per)
 		}
 	})
 }
