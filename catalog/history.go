@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,31 +28,6 @@ func parseHistoryKey(key string) (name string, n uint64, ok bool) {
 	}
 	n, err := strconv.ParseUint(rest[at+1:], 10, 64)
 	return rest[:at], n, err == nil
-}
-
-// historyOps adds versions that are missing and drops the oldest; keys are below the prefix. Versions of documents that
-// are gone stay, so that they can be put back.
-func historyOps(have map[string]Pair, current map[string]Version) []*api.KVTxnOp {
-	versions := map[string][]uint64{}
-	for key := range have {
-		if name, n, ok := parseHistoryKey(key); ok && current[name].N != 0 {
-			versions[name] = append(versions[name], n)
-		}
-	}
-	var ops []*api.KVTxnOp
-	for _, name := range slices.Sorted(maps.Keys(current)) {
-		v, old := current[name], versions[name]
-		if v.N == 0 || slices.Contains(old, v.N) {
-			continue
-		}
-		ops = append(ops, &api.KVTxnOp{Verb: api.KVSet, Key: historyKey(name, v.N), Value: v.Text})
-		slices.Sort(old)
-		for len(old) >= keepVersions {
-			ops = append(ops, &api.KVTxnOp{Verb: api.KVDelete, Key: historyKey(name, old[0])})
-			old = old[1:]
-		}
-	}
-	return ops
 }
 
 // History is the kept versions of a document, newest first. key is the document's, below PREFIX/routes/.

@@ -1,9 +1,7 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -55,6 +53,7 @@ type Writer struct {
 	holder string
 	wake   chan struct{} // one is enough: something is new
 	limit  *rate.Limiter
+	plans  *planner // of the goroutine that holds the lock
 
 	mu      sync.Mutex
 	desired *Desired
@@ -63,7 +62,7 @@ type Writer struct {
 
 // NewWriter makes a writer; holder names this replica in the lock's value. Run makes it work.
 func (c *Client) NewWriter(holder string) *Writer {
-	return &Writer{c: c, holder: holder, wake: make(chan struct{}, 1), limit: rate.NewLimiter(writesPerSecond, 2)}
+	return &Writer{c: c, holder: holder, wake: make(chan struct{}, 1), limit: rate.NewLimiter(writesPerSecond, 2), plans: newPlanner(c)}
 }
 
 // Set says what is wanted from now on. It does not block; only the newest counts.
@@ -185,7 +184,7 @@ func (w *Writer) read(ctx context.Context) (map[string]Pair, error) {
 
 // reconcile writes what differs, and keeps have equal to what is in KV.
 func (w *Writer) reconcile(ctx context.Context, session string, have map[string]Pair, d Desired) error {
-	ops, refused := w.plan(have, d)
+	ops, refused := w.plans.plan(have, d)
 	w.note(func(s *WriterStatus) { s.Pending, s.Refused = len(ops), refused })
 	check := &api.KVTxnOp{Verb: api.KVCheckSession, Key: w.c.key(lockKey), Session: session}
 	for _, batch := range batches(ops, 1) {
@@ -221,62 +220,4 @@ func (w *Writer) remember(have map[string]Pair, batch []*api.KVTxnOp, results ap
 		}
 		have[key] = Pair{Value: op.Value, ModifyIndex: index[op.Key]}
 	}
-}
-
-// plan is what to write, in order of keys within each kind: the ledger first, since replicas serve by it.
-func (w *Writer) plan(have map[string]Pair, d Desired) (ops []*api.KVTxnOp, refused map[string]string) {
-	refused = map[string]string{}
-	want := map[string]bool{}
-	add := func(verb api.KVOp, key string, value []byte, index uint64) {
-		if len(value) > maxEntry {
-			refused[key] = fmt.Sprintf("%d bytes, and a transaction of Consul takes no more than %d", len(value), maxEntry)
-			return
-		}
-		ops = append(ops, &api.KVTxnOp{Verb: verb, Key: w.c.key(key), Value: value, Index: index})
-	}
-	for _, id := range slices.SortedFunc(maps.Keys(d.Accepted), gateway.CompareID) {
-		e := d.Accepted[id]
-		e.ID = id
-		key := e.key()
-		want[key] = true
-		value, err := json.Marshal(e)
-		if err != nil {
-			refused[key] = err.Error()
-			continue
-		}
-		old, ok := have[key]
-		if ok && (bytes.Equal(old.Value, value) || newer(old.Value, e.ModifyIndex)) {
-			continue
-		}
-		add(api.KVCAS, key, value, old.ModifyIndex)
-	}
-	put := func(dir string, m map[string][]byte) {
-		for _, name := range slices.Sorted(maps.Keys(m)) {
-			key := dir + name
-			want[key] = true
-			if old, ok := have[key]; !ok || !bytes.Equal(old.Value, m[name]) {
-				add(api.KVSet, key, m[name], 0)
-			}
-		}
-	}
-	put(statusDir, d.Status)
-	put(statusDir+valuesDir, d.Values)
-	if d.Complete {
-		for _, key := range slices.Sorted(maps.Keys(have)) {
-			if want[key] || strings.HasPrefix(key, historyDir) {
-				continue
-			}
-			add(api.KVDeleteCAS, key, nil, have[key].ModifyIndex)
-		}
-	}
-	for _, op := range historyOps(have, d.History) {
-		add(op.Verb, op.Key, op.Value, 0)
-	}
-	return ops, refused
-}
-
-// newer says that an entry in KV is from a later version of its document.
-func newer(entry []byte, than uint64) bool {
-	var e LedgerEntry
-	return json.Unmarshal(entry, &e) == nil && e.ModifyIndex > than
 }
