@@ -51,7 +51,7 @@ func route(features []gateway.Effective, out *translate.Route) error {
 		return nil // nobody gets a request
 	}
 	c := features[len(features)-1].Feature.(*Credential)
-	secret := translate.KeyOf(c.SecretUses()[0].Unit())
+	secret := c.SecretUses()[0]
 	header := strings.ToLower(c.Header)
 	write, err := writes(header, secret)
 	if err != nil {
@@ -73,14 +73,14 @@ func route(features []gateway.Effective, out *translate.Route) error {
 	for _, copies := range out.Action.RequestMirrorPolicies { // the secret is not the mirror's
 		copies.RequestHeadersMutations = append(copies.RequestHeadersMutations, remove(header))
 	}
-	out.Needs = translate.AddNeed(out.Needs, secret)
+	out.Needs = translate.AddNeed(out.Needs, translate.KeyOf(secret.Unit()))
 	return nil
 }
 
 // writes puts the secret into the header. What the client sent goes first: an unknown secret writes nothing.
-func writes(header string, secret translate.Key) (*anypb.Any, error) {
+func writes(header string, secret gateway.SecretUse) (*anypb.Any, error) {
 	from, err := translate.Pack(&secretv3.GenericSecret{SecretConfigs: map[string]*tlsv3.SdsSecretConfig{
-		"value": {Name: secret.Name, SdsConfig: translate.ADS()},
+		"value": translate.SecretSource(secret),
 	}})
 	if err != nil {
 		return nil, err

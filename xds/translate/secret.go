@@ -3,6 +3,7 @@ package translate
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
@@ -20,8 +21,13 @@ func (t *Translator) WithReveal(reveal gateway.Reveal) *Translator {
 	return &out
 }
 
-// ADS is the source of resources that features refer to by name.
-func ADS() *corev3.ConfigSource { return ads(0) }
+// secretWait is how long an Envoy that starts waits for a secret before it serves without.
+const secretWait = 2 * time.Second
+
+// SecretSource is where a feature's configuration gets the secret of a UnitSecret from.
+func SecretSource(secret gateway.SecretUse) *tlsv3.SdsSecretConfig {
+	return &tlsv3.SdsSecretConfig{Name: KeyOf(secret.Unit()).Name, SdsConfig: ads(secretWait)}
+}
 
 // secret builds the SDS resource of one field of a secret. The material is read at this moment, and is in the resource
 // alone. Material that is not known any more, or that has not the field, is an error: what the Envoys have stays. No
