@@ -133,7 +133,7 @@ do
   function bodytext(v, given)
     if v == nil then return "", given end
     local t = type(v)
-    if t ~= "table" or v[0] == false then return text(v), given ~= "" and given or "text/plain" end
+    if t ~= "table" or v[0] == false then return text(v), (given ~= "" or v == "") and given or "text/plain" end
     if media(given) == "application/x-www-form-urlencoded" then
       if v[0] then fail("a form is an object") end
       local sets = {}
