@@ -92,6 +92,9 @@ func jsonType(e ast.Expr) string {
 	case *ast.MapType:
 		return "object of " + jsonType(e.Value)
 	case *ast.SelectorExpr:
+		if e.Sel.Name != "Time" {
+			return "object"
+		}
 		return "time (RFC 3339)"
 	case *ast.Ident:
 		switch e.Name {

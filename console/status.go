@@ -155,7 +155,7 @@ func (s *Server) blocks(kind string) []Block {
 // dump is the world in a form from which it can be built again, without endpoints and without what the environment and
 // files of this machine hold.
 func dump(w *gateway.World) WorldDump {
-	out := WorldDump{Documents: []DumpedDocument{}, Values: map[string]string{}}
+	out := WorldDump{Documents: []DumpedDocument{}, Values: map[string]string{}, Functions: []DumpedFunctions{}}
 	docs := map[string]*DumpedDocument{}
 	for _, b := range w.Blocks() {
 		if b.InForce == nil || b.State == gateway.StateRetired {
@@ -181,6 +181,12 @@ func dump(w *gateway.World) WorldDump {
 			out.Values[id.Name] = *raw
 		}
 	}
+	for k, list := range w.Found() {
+		out.Functions = append(out.Functions, DumpedFunctions{k.Upstream, k.Kind, k.Query, list})
+	}
+	slices.SortFunc(out.Functions, func(a, b DumpedFunctions) int {
+		return cmp.Or(cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Query, b.Query))
+	})
 	return out
 }
 

@@ -1,6 +1,10 @@
 package console
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluice-gateway/sluice/gateway"
+)
 
 // Position is a place in a document. Lines and columns count from 1, bytes from 0.
 type Position struct {
@@ -199,6 +203,15 @@ type Done struct {
 type WorldDump struct {
 	Documents []DumpedDocument  `json:"documents"` // by name
 	Values    map[string]string `json:"values"`    // in force, by key below values/
+	Functions []DumpedFunctions `json:"functions"` // what each finder found
+}
+
+// DumpedFunctions is what one finder last answered.
+type DumpedFunctions struct {
+	Upstream string              `json:"upstream"` // that asks for it
+	Kind     string              `json:"kind"`     // "openapi", "grpc" or "lambda"
+	Query    string              `json:"query"`    // the rest of the finder's key
+	List     []*gateway.Function `json:"list"`     // sorted by name
 }
 
 // DumpedDocument is a document in force as its blocks.

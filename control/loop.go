@@ -99,7 +99,7 @@ func New(cfg Config) (*Loop, error) {
 		return nil, err
 	}
 	l.meters = m
-	l.w = gateway.New(&gateway.Rules{Features: cfg.Translator.Rules()})
+	l.w = gateway.New(&gateway.Rules{Features: cfg.Translator.Rules(), Functions: translate.FunctionsSince})
 	l.world.Store(l.w)
 	l.lastGood = newKeeper(l)
 	return l, nil

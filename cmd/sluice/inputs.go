@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sluice-gateway/sluice/control"
 	"github.com/sluice-gateway/sluice/discovery"
@@ -101,14 +102,26 @@ func (p *plane) awaitEndpoints(ctx context.Context) error {
 		}
 	}
 	p.inputs.answered(control.InputEndpoints)
-	if len(p.loop.World().Finders()) > 0 {
-		if err := p.finders.WaitAnswered(ctx); err != nil {
-			return nil // it has stopped
-		}
-	}
+	p.awaitFunctions(ctx)
 	p.inputs.answered(control.InputFunctions)
 	<-ctx.Done()
 	return nil
+}
+
+// functionsWait is how long a start waits for functions. A service that is down has none to tell, and must not keep the
+// rest from being served or recorded.
+const functionsWait = 15 * time.Second
+
+// awaitFunctions returns when every finder has answered, but in time.
+func (p *plane) awaitFunctions(ctx context.Context) {
+	if len(p.loop.World().Finders()) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, functionsWait)
+	defer cancel()
+	if err := p.finders.WaitAnswered(ctx); err != nil {
+		p.cfg.log.Warn("not every upstream has said which functions it has; serving what is known")
+	}
 }
 
 // documentsTaken says that the loop has seen the first documents.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
@@ -23,7 +25,9 @@ func sourceKinds(consuls ...*catalog.Client) []discovery.Kind {
 func finderKinds(cfg planeConfig, leftOut func(gateway.FinderKey, []string)) []discovery.FinderKind {
 	var folder string
 	if len(cfg.paths) > 0 {
-		folder = cfg.paths[0]
+		if folder = cfg.paths[0]; filepath.Ext(folder) == ".hcl" {
+			folder = filepath.Dir(folder)
+		}
 	}
 	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind()}
 }
@@ -44,4 +48,7 @@ func schema() *hcl.Schema {
 // translator builds Envoy's resources with all features.
 func translator() (*translate.Translator, error) { return translate.New(feature.All()) }
 
-func rules(t *translate.Translator) *gateway.Rules { return &gateway.Rules{Features: t.Rules()} }
+// rules are those of a world that nothing but its documents feeds.
+func rules(t *translate.Translator) *gateway.Rules {
+	return &gateway.Rules{Features: t.Rules(), Functions: translate.FunctionsSince, Offline: true}
+}

@@ -115,7 +115,11 @@ func askEnvoy(ctx context.Context, w *gateway.World, t *translate.Translator, ex
 	}
 	var resources []*translate.Resource
 	for _, u := range w.AllUnits() {
-		r, err := t.Build(w.Inputs(u))
+		in := w.Inputs(u)
+		if in.Held {
+			continue // it holds a secret, which nobody has here
+		}
+		r, err := t.Build(in)
 		if err != nil {
 			return err.Error(), nil
 		}
@@ -174,6 +178,10 @@ func readWorld(path string, base *gateway.World, s *hcl.Schema, checked []file) 
 	}
 	for key, v := range d.Values {
 		in.Leaves[gateway.ID{Kind: gateway.KindValue, Name: key}] = &v
+	}
+	in.Functions = map[gateway.FinderKey][]*gateway.Function{}
+	for _, f := range d.Functions {
+		in.Functions[gateway.FinderKey{Upstream: f.Upstream, Kind: f.Kind, Query: f.Query}] = f.List
 	}
 	w, _ := gateway.Apply(base, in)
 	return w, nil

@@ -8,6 +8,9 @@ package translate
 //	2: what calls of functions need
 const Generation = 2
 
+// FunctionsSince is the generation that has first what calls of functions need.
+const FunctionsSince = 2
+
 // served is the generation that a listener is built of: the one in force, as far as this release knows it.
 func served(inForce int) int {
 	if inForce < 1 || inForce > Generation {
