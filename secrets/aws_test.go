@@ -384,3 +384,40 @@ func TestAnOldTokenEndsWhileLoginsAreRefused(t *testing.T) {
 		}
 	})
 }
+
+func TestMetricsSayWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newFakeVault()
+		v.put("app", map[string]any{"key": canary})
+		g := start(t, v, nil)
+		defer g.stop()
+		want(g, map[string]*gateway.Secret{"aws": temporary("assumed_role", 0), "app": kv("app"), "none": kv("none")})
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		found, err := g.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]float64{}
+		for _, f := range found {
+			for _, m := range f.GetMetric() {
+				name := f.GetName()
+				for _, l := range m.GetLabel() {
+					name += " " + l.GetValue()
+				}
+				got[name] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+		}
+		for name, want := range map[string]float64{
+			"sluice_secret_left_seconds aws": 3000, "sluice_secret_failing aws": 0, "sluice_secret_failing app": 0, "sluice_secret_failing none": 1,
+			"sluice_vault_logged_in ": 1, "sluice_vault_logins_total ": 1, "sluice_vault_login_errors_total ": 0, "sluice_secret_rotations_total aws": 0,
+		} {
+			if have, ok := got[name]; !ok || have != want {
+				t.Errorf("%s is %v, not %v", name, have, want)
+			}
+		}
+		if _, ok := got["sluice_secret_left_seconds app"]; ok || got["sluice_secret_errors_total none"] < 5 || got["sluice_vault_requests_total 404 "]+got["sluice_vault_requests_total  404"] < 5 {
+			t.Errorf("the metrics are %v", got)
+		}
+	})
+}

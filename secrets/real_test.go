@@ -262,6 +262,7 @@ func signedJWT(t *testing.T) (token, public string) {
 
 func TestAWrappedSecretIDIsTakenOnce(t *testing.T) {
 	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
 		v := vault(t, p)
 		role := appRole(t, v, "1h")
 		wrap := func(path string) string {
@@ -299,6 +300,7 @@ func revokeLogins(t *testing.T, v *testenv.Vault) {
 
 func TestATokenFileIsReadAgain(t *testing.T) {
 	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
 		v := vault(t, p)
 		first, second := v.CreateToken(time.Hour, "sluice"), v.CreateToken(time.Hour, "sluice")
 		path := file(t, "token", first)
@@ -319,6 +321,7 @@ func TestATokenFileIsReadAgain(t *testing.T) {
 
 func TestKeysRotateAndNothingTakesThemAway(t *testing.T) {
 	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
 		v := vault(t, p)
 		k := run(t, at(v, secrets.Auth{AppRole: appRole(t, v, "1h")}), map[string]*gateway.Secret{"two": kv2("sluice/app"), "one": kv1("sluice/app")})
 		n := 1
@@ -373,6 +376,7 @@ func TestKeysRotateAndNothingTakesThemAway(t *testing.T) {
 
 func TestAStandbyPassesOn(t *testing.T) {
 	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
 		v := vault(t, p)
 		standby := testenv.StartVault(t, testenv.VaultOptions{Product: p, Keep: true, Join: v})
 		cfg := at(v, secrets.Auth{AppRole: appRole(t, v, "1h")})

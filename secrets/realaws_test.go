@@ -41,11 +41,40 @@ func useAWS(t *testing.T, v *testenv.Vault, a *testenv.AWS, lease, most string) 
 	v.Write("aws/roles/sluice-role", map[string]any{
 		"credential_type": "assumed_role", "role_arns": a.CreateRole("sluice-"+string(v.Product), policies.AWSLambda),
 	})
+	v.Write("aws/roles/sluice-federation", map[string]any{"credential_type": "federation_token", "policy_document": policies.AWSLambda})
+	v.Write("aws/roles/sluice-session", map[string]any{"credential_type": "session_token"})
+}
+
+func TestEveryTypeOfCredentials(t *testing.T) {
+	a := testenv.StartAWS(t)
+	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
+		v := vault(t, p)
+		useAWS(t, v, a, "1h", "2h")
+		all := map[string]*gateway.Secret{
+			"iam_user": onAWS(a, "sluice-user", "iam_user"), "assumed_role": onAWS(a, "sluice-role", "assumed_role"),
+			"federation_token": onAWS(a, "sluice-federation", "federation_token"), "session_token": onAWS(a, "sluice-session", "session_token"),
+		}
+		for _, s := range all {
+			if s.VaultAWS.Type != "iam_user" {
+				s.VaultAWS.TTL = 20 * time.Minute
+			}
+		}
+		k := run(t, at(v, secrets.Auth{AppRole: appRole(t, v, "1h")}), all)
+		for name, s := range all {
+			testenv.Eventually(t, 30*time.Second, func() error { return k.works(a, name) })
+			left := time.Until(k.status(name).Expires)
+			if most := max(s.VaultAWS.TTL, 20*time.Minute); s.VaultAWS.TTL > 0 && (left > most || left < most/2) {
+				t.Errorf("%s: %s are left: %+v", name, left, k.status(name))
+			}
+		}
+	})
 }
 
 func TestCredentialsOfAWSRotateUnderTheShippedPolicies(t *testing.T) {
 	a := testenv.StartAWS(t)
 	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
 		v := vault(t, p)
 		useAWS(t, v, a, "8s", "16s")
 		role := appRole(t, v, "1h")
@@ -104,6 +133,7 @@ func TestCredentialsOfAWSRotateUnderTheShippedPolicies(t *testing.T) {
 func TestASealedVaultTakesNothingButWhatEnds(t *testing.T) {
 	a := testenv.StartAWS(t)
 	testenv.EachVault(t, func(t *testing.T, p testenv.VaultProduct) {
+		t.Parallel()
 		v := vault(t, p)
 		useAWS(t, v, a, "10s", "1h")
 		k := run(t, at(v, secrets.Auth{AppRole: appRole(t, v, "1h")}), map[string]*gateway.Secret{
