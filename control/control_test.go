@@ -241,7 +241,7 @@ func TestFrozenChangesWait(t *testing.T) {
 
 func TestTheLedgerKeepsTheVersionThatAFormIsFrom(t *testing.T) {
 	s := newSteps(t, nil)
-	r := &recorder{l: s.Loop, entries: map[gateway.ID]encoded{}, versions: map[string]version{}}
+	r := newRecorder(s.Loop)
 	put := func(modify uint64, text string) map[gateway.ID]catalog.LedgerEntry {
 		doc := hcl.Parse(hcl.Origin{Name: "consul:a.hcl", Index: 1, Modify: modify}, []byte(text), s.r.schema)
 		s.Documents(map[string]*gateway.Document{doc.Name: doc})

@@ -26,7 +26,7 @@ import (
 // lastGoodFile is the file below the state directory: one JSON object, a newline, and the SHA-256 of what stands before.
 const lastGoodFile = "last-good.json"
 
-// keepPace is the least time between two writes of the last good state; of a large one, they take at most a twentieth.
+// keepPace is the least time between two writes of the last good state; of a large one, they take at most a fiftieth.
 const keepPace = time.Second
 
 // kept is what a cold start needs to serve without any other system. It never holds secret material.
@@ -96,7 +96,7 @@ func (k *keeper) run(ctx context.Context) {
 		}
 		start := time.Now()
 		k.save()
-		if !rest(ctx, max(keepPace, 20*time.Since(start))) {
+		if !rest(ctx, max(keepPace, 50*time.Since(start))) {
 			return
 		}
 	}

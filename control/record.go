@@ -2,9 +2,9 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -62,7 +62,7 @@ func (l *Loop) record(ctx context.Context) {
 	}
 	changed, cancel := l.Subscribe()
 	defer cancel()
-	r := &recorder{l: l, entries: map[gateway.ID]encoded{}, versions: map[string]version{}}
+	r := newRecorder(l)
 	recorded, wasComplete := uint64(0), false // the edits of the last record
 	for unsent := false; ; {
 		if !unsent {
@@ -120,55 +120,6 @@ func (l *Loop) sendConvictions(ctx context.Context) (unsent bool) {
 	return unsent
 }
 
-// recorder remembers what it made of forms and documents, so that a record costs what changed.
-type recorder struct {
-	l        *Loop
-	entries  map[gateway.ID]encoded
-	versions map[string]version
-}
-
-type encoded struct {
-	form  *gateway.Form
-	doc   *gateway.Document
-	entry catalog.LedgerEntry
-}
-
-type version struct {
-	doc *gateway.Document
-	v   catalog.Version
-}
-
-func (r *recorder) desired(w *gateway.World, complete bool) catalog.Desired {
-	d := catalog.Desired{
-		Accepted: map[gateway.ID]catalog.LedgerEntry{}, Status: map[string][]byte{}, Values: map[string][]byte{},
-		History: map[string]catalog.Version{}, Complete: complete,
-	}
-	docs := w.Documents()
-	for id, f := range w.Ledger() {
-		if e, ok := r.entry(w, docs, id, f); ok {
-			d.Accepted[id] = e
-		}
-	}
-	said := byDocument(w)
-	for name, doc := range docs {
-		key, ok := catalog.DocumentKey(name)
-		if !ok {
-			continue
-		}
-		d.Status[key] = documentStatus(doc, said[name])
-		if have := r.versions[name]; have.doc != doc {
-			r.versions[name] = version{doc, catalog.Version{N: doc.Modify, Text: []byte(doc.Text)}}
-		}
-		d.History[key] = r.versions[name].v
-	}
-	for _, bad := range w.BadValues() {
-		d.Values[bad.Key] = valueStatus(bad)
-	}
-	maps.DeleteFunc(r.versions, func(name string, _ version) bool { return docs[name] == nil })
-	maps.DeleteFunc(r.entries, func(id gateway.ID, _ encoded) bool { _, ok := d.Accepted[id]; return !ok })
-	return d
-}
-
 func (r *recorder) entry(w *gateway.World, docs map[string]*gateway.Document, id gateway.ID, f *gateway.Form) (catalog.LedgerEntry, bool) {
 	if f.Written != nil && w.Block(id) == nil {
 		return catalog.LedgerEntry{}, false
@@ -201,7 +152,7 @@ type verdicts struct {
 
 func byDocument(w *gateway.World) map[string]verdicts {
 	out := map[string]verdicts{}
-	for _, b := range w.Blocks() {
+	for b := range w.Each() {
 		f := cmpForm(b.Newest, b.InForce)
 		if f == nil {
 			continue
@@ -218,7 +169,16 @@ func byDocument(w *gateway.World) map[string]verdicts {
 			}
 		}
 	}
+	for _, v := range out {
+		slices.SortFunc(v.blocks, func(a, b *gateway.Block) int { return gateway.CompareID(a.ID, b.ID) })
+		slices.SortFunc(v.beside, compareDiagnostics)
+	}
 	return out
+}
+
+// compareDiagnostics orders what blocks say of one document by place, then words.
+func compareDiagnostics(a, b *hclv2.Diagnostic) int {
+	return cmp.Or(cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte), cmp.Compare(a.Summary, b.Summary), cmp.Compare(a.Detail, b.Detail))
 }
 
 func cmpForm(a, b *gateway.Form) *gateway.Form {
