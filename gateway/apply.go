@@ -105,6 +105,7 @@ func (a *application) takeLedger(in Input) (values []ID) {
 			a.w.quarantine.set(ref, *said)
 		}
 		a.reconsider(ref.ID)
+		a.reconsiderFunction(ref.ID)
 	}
 	return values
 }

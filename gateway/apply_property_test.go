@@ -69,6 +69,14 @@ func drawInput(t *rapid.T, w *World) Input {
 				in.Quarantine[FormRef{b.ID, b.InForce.Hash}] = &said
 			}
 		}
+		for _, k := range slices.SortedFunc(maps.Keys(w.Finders()), compareFinder) {
+			for _, f := range w.listings.get(k).functions() {
+				if rapid.IntRange(0, 5).Draw(t, "nack of a function") == 0 {
+					said := "no"
+					in.Quarantine[functionForm(k.Upstream, f)] = &said
+				}
+			}
+		}
 	case 9:
 		in.Drained = map[string]bool{"10.0.0.1:1": rapid.Bool().Draw(t, "drained")}
 		in.Settled = rapid.Bool().Draw(t, "settled")

@@ -196,7 +196,7 @@ func (w *World) destination(r *Route, g *Gateway, to *Destination, c *boundCall,
 	}
 	d := &TableDestination{To: to, Upstream: u, Weight: 1, Subset: to.Subset, Fallback: to.Fallback}
 	if c != nil {
-		d.Function, d.Call, d.Degraded = c.fn, c.call, c.degraded
+		d.Function, d.Call, d.Degraded, d.form = c.fn, c.call, c.degraded, c.form
 	}
 	if to.Weight != nil {
 		d.Weight = uint32(*to.Weight)

@@ -121,3 +121,57 @@ func TestTheScriptAndTheSignerGoWhereTheyAreUsed(t *testing.T) {
 		t.Errorf("%v", c)
 	}
 }
+
+func TestAFunctionThatEnvoyRefusesIsCalledAsItWas(t *testing.T) {
+	s := newStage(t)
+	s.doc("d", 1, aGateway, anAPI, aCaller, "route.n host=h;path=/n;fn=u.v1/put;args=a:1;weight=1")
+	s.lists("get=/old/{a}", "v1/put~put")
+	s.lists("get=/bad/{a}", "v1/put~put")
+	host := HostUnit(ListenerKey{"g", "http"}, "h")
+	path := func() string {
+		for _, e := range s.w.Table(ListenerKey{"g", "http"}, "h") {
+			if e.Route.Name == "r" {
+				return e.Destinations[0].Function.REST.Path
+			}
+		}
+		return "none"
+	}
+	var bad FormRef
+	for _, f := range s.w.Inputs(host).Forms {
+		if f.ID == id("function.u.get") {
+			bad = f
+		}
+	}
+	if bad.Hash == "" || path() != "/bad/{a}" {
+		t.Fatalf("%v %s", s.w.Inputs(host).Forms, path())
+	}
+	said := "no such thing"
+	c := s.apply(Input{Quarantine: map[FormRef]*string{bad: &said}})
+	if !slices.Contains(c.Units, host) || path() != "/old/{a}" {
+		t.Errorf("touched %v, calls %s", c.Units, path())
+	}
+	s.says("route.r", said)
+	s.is("route.r", StatePending, "fn=u.get")
+	if b := s.w.Block(id("route.r")); len(b.Degraded) != 1 {
+		t.Errorf("%v", b.Degraded)
+	}
+	s.apply(Input{Quarantine: map[FormRef]*string{bad: nil}})
+	if path() != "/bad/{a}" {
+		t.Errorf("calls %s", path())
+	}
+	s.apply(Input{Quarantine: map[FormRef]*string{bad: &said}})
+	s.lists("get=/new/{a}", "v1/put~put")
+	if b := s.w.Block(id("route.r")); path() != "/new/{a}" || len(b.Degraded)+len(b.Diags) > 0 {
+		t.Errorf("calls %s, %v", path(), b.Diags)
+	}
+}
+
+func TestAFunctionThatEnvoyRefusesFromTheStartTakesNobodyAlong(t *testing.T) {
+	s := newStage(t)
+	s.doc("d", 1, aGateway, anAPI, aCaller, "route.n host=h;path=/n;fn=u.put;args=a:1;weight=1")
+	s.lists("get", "put")
+	said := "no such thing"
+	s.apply(Input{Quarantine: map[FormRef]*string{functionForm("u", s.w.listings.get(s.finder("u")).byName["get"]): &said}})
+	s.is("route.r", StateRejected, "-")
+	s.table("h", "n>u:1")
+}

@@ -10,7 +10,7 @@ import (
 type FunctionStatus struct {
 	ID       ID
 	Function *Function  // nil for one that is called and not known
-	State    string     // "found", "declared", "waiting", "vanished", "unknown"
+	State    string     // "found", "declared", "waiting", "vanished", "refused", "unknown"
 	Finder   *FinderKey // who found it; nil for what is declared, or not found
 	Block    ID         // the function block that declares it, or is laid on it; zero: there is none
 	Hidden   bool       // it is found, and a block declares another in its place
@@ -89,9 +89,12 @@ func (w *World) statusOf(all map[ID]*FunctionStatus, ref ID) *FunctionStatus {
 		id = FunctionID(up, l.fn.Name)
 	}
 	s := all[id]
+	if s != nil && l.state == leadRefused {
+		s.State = "refused"
+	}
 	if s == nil {
 		s = &FunctionStatus{ID: id, Function: l.fn, State: map[leadState]string{
-			leadFound: "found", leadRecalled: "waiting", leadWaiting: "waiting", leadVanished: "vanished", leadUnknown: "unknown",
+			leadFound: "found", leadRecalled: "waiting", leadWaiting: "waiting", leadVanished: "vanished", leadRefused: "refused", leadUnknown: "unknown",
 		}[l.state]}
 		all[id] = s
 	}

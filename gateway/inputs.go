@@ -85,6 +85,9 @@ func (in *Inputs) tableForms(w *World, table []*TableRoute) {
 			if d.Function == nil {
 				continue
 			}
+			if !d.form.IsZero() {
+				in.Forms = append(in.Forms, d.form)
+			}
 			if _, ids := w.blocksOn(d.Upstream.Name, d.To.Function.ID, d.Function); len(ids) > 0 {
 				for _, id := range ids {
 					in.form(w, id)

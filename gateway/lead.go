@@ -17,6 +17,7 @@ const (
 	leadFound                     // it is there
 	leadRecalled                  // some finder has not answered yet; it was there before
 	leadVanished                  // it was there, and is not any more
+	leadRefused                   // it is there, and an Envoy refused what it becomes; fn is what it was before
 )
 
 // lead is what a reference to a function leads to; fn is nil while that is not known.
@@ -26,6 +27,7 @@ type lead struct {
 	declared bool        // by a function block
 	several  []*Function // of a short name: what it could mean
 	chosen   bool        // of several: it led to fn before
+	said     string      // by the Envoy that refused it
 }
 
 func (l lead) live() bool { return l.state == leadFound }
@@ -41,14 +43,14 @@ func (w *World) lead(id ID) lead {
 	if u == nil {
 		return lead{}
 	}
+	was, known := w.recollect(up, id)
 	if f := w.discovered(u, name); f != nil {
-		return lead{fn: f, state: leadFound}
+		return w.unlessRefused(up, lead{fn: f, state: leadFound}, was)
 	}
-	was, known := w.memory.lookup(id)
 	if short := w.short(u, name); len(short) == 1 {
-		return lead{fn: short[0], state: leadFound}
+		return w.unlessRefused(up, lead{fn: short[0], state: leadFound}, was)
 	} else if len(short) > 1 {
-		return ambiguous(short, was)
+		return w.unlessRefused(up, ambiguous(short, was), was)
 	}
 	if u.Lambda != nil && !u.Lambda.discovers() && name != "" {
 		return lead{fn: lambdaByName(name), state: leadFound}
@@ -63,6 +65,14 @@ func (w *World) lead(id ID) lead {
 		return lead{state: leadWaiting}
 	}
 	return lead{}
+}
+
+// unlessRefused falls back to what a reference led to before where an Envoy refused what it leads to now.
+func (w *World) unlessRefused(upstream string, l lead, was *Function) lead {
+	if said, refused := w.refusal(upstream, l.fn); refused {
+		return lead{fn: was, state: leadRefused, said: said}
+	}
+	return l
 }
 
 // ambiguous keeps what a short name led to; without a memory it is the first by name.
@@ -157,6 +167,11 @@ func (a *application) missingFunction(from ID, ref Ref) *hcl.Diagnostic {
 		if a.namedBefore(from, ref.ID) {
 			return say(hcl.DiagWarning, "Function not found", "The function %q of upstream %q was found before and is not any more. Calls go on as they were, and may fail.", name, up)
 		}
+	case leadRefused:
+		if l.fn != nil && a.namedBefore(from, ref.ID) {
+			return say(hcl.DiagWarning, "Refused by Envoy", "An Envoy did not accept what the function %q of upstream %q becomes as it is now. Calls go on as they were. It said: %s", name, up, l.said)
+		}
+		return say(hcl.DiagError, "Refused by Envoy", "An Envoy did not accept what the function %q of upstream %q becomes. It said: %s", name, up, l.said)
 	case leadWaiting:
 		if a.w.rules.Offline {
 			d := say(hcl.DiagWarning, "Unverified function", "Whether upstream %q has a function %q is known to discovery alone, which does not run here.", up, name)

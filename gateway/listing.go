@@ -99,7 +99,7 @@ func (a *application) takeFunctions(in Input) {
 	for id, f := range in.Remembered {
 		if f != nil {
 			a.w.memory.set(id, f)
-			a.settleFunction(id)
+			a.settleFunction(ID{KindFunction, id.Name})
 		}
 	}
 }
@@ -148,20 +148,19 @@ func (a *application) noteOne(id ID) {
 	if !l.live() || l.declared {
 		return
 	}
-	if was, known := a.w.memory.lookup(id); !known || was != l.fn {
-		a.w.memory.set(id, l.fn)
-	}
+	a.remember(id, l.fn)
 }
 
 // forgetFunction drops the memory of a reference that nobody has any more.
 func (a *application) forgetFunction(id ID) {
 	if id.Kind == KindFunction && len(a.w.users.m[id]) == 0 && a.w.blocks.get(id) == nil {
 		a.w.memory.del(id)
+		a.w.memory.del(beforeID(id))
 	}
 }
 
-// Remembered is what each reference to a discovered function last led to, by the reference: what keeps the routes that
-// call it when it is not found any more, or not yet. It belongs beside the ledger; give it back as Input.Remembered.
+// Remembered is what each reference to a discovered function last led to, by the reference, and, by IDs of a kind of their
+// own, what it led to before: what keeps the routes that call it when it is not found any more, not yet, or refused. It belongs beside the ledger; give it back as Input.Remembered.
 func (w *World) Remembered() map[ID]*Function { return w.memory.all() }
 
 // Found lists what each finder last answered, for a last good state.

@@ -29,6 +29,7 @@ type boundCall struct {
 	fn       *Function
 	call     *Call
 	degraded string
+	form     FormRef // of a discovered function
 }
 
 // call returns the call of a destination under a match and a variant; nil for a plain upstream.
@@ -72,14 +73,14 @@ func (w *World) prepare(r *Route) (*prepared, hcl.Diagnostics) {
 			c := &caller{w: w, to: to, match: m, fn: b.fn}
 			call := c.build()
 			diags = appendNew(diags, c.diags)
-			p.calls[callKey{i, j, ""}] = &boundCall{b.fn, call, b.degraded}
+			p.calls[callKey{i, j, ""}] = &boundCall{b.fn, call, b.degraded, b.form}
 			if b.fn.Kind != FunctionLambda {
 				continue
 			}
 			for _, q := range qualifiers {
 				if v := w.qualified(to.Function.ID, b.fn, q); v != nil {
 					c := &caller{w: w, to: to, match: m, fn: v}
-					p.calls[callKey{i, j, q}] = &boundCall{v, c.build(), b.degraded}
+					p.calls[callKey{i, j, q}] = &boundCall{v, c.build(), b.degraded, b.form}
 				}
 			}
 		}
@@ -120,8 +121,17 @@ func (w *World) bind(p *prepared, to *Destination) *boundCall {
 		return nil
 	}
 	b := &boundCall{fn: l.fn}
-	if l.state == leadVanished {
+	if !l.declared {
+		up, _, _ := SplitFunction(to.Function.ID)
+		b.form = functionForm(up, l.fn)
+	}
+	switch l.state {
+	case leadVanished:
 		b.degraded = to.Function.Text() + " is not found any more"
+	case leadRefused:
+		b.degraded = "an Envoy refused what " + to.Function.Text() + " is now"
+	}
+	if b.degraded != "" {
 		p.fails = append(p.fails, to.Function.Text())
 	}
 	return b
@@ -174,7 +184,7 @@ func (w *World) resolveMatch(p *prepared, m *Match, diags *hcl.Diagnostics) *Mat
 		p.dangles = p.dangles || !w.rules.Offline
 		return nil
 	}
-	if l.state == leadVanished {
+	if l.state == leadVanished || l.state == leadRefused {
 		p.fails = append(p.fails, m.Function.Text())
 	}
 	out := *m

@@ -98,6 +98,8 @@ type TableDestination struct {
 	Function *Function // what is called; nil for a plain upstream
 	Call     *Call     // how, with the destination's arguments; nil for a plain upstream, and for native gRPC
 	Degraded string    // why the function may fail: it is not found any more; "" is fine
+
+	form FormRef // of a discovered function, for who is to blame when Envoy refuses it
 }
 
 // SubsetKeys is one selector of an upstream: the metadata keys that a destination selects by.
