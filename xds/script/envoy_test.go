@@ -21,6 +21,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	transformv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/transform/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -33,6 +34,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/testenv"
 	"github.com/sluice-gateway/sluice/xds/script"
 )
+
+const transformFilter = "envoy.filters.http.transform"
 
 // engine is a real Envoy with the script and a host for each program: c0.test, c1.test, …
 type engine struct {
@@ -71,6 +74,12 @@ func address(a string) *corev3.Address {
 // startEngine serves programs; a nil one is plain proxying.
 func startEngine(t testing.TB, programs []*gateway.Program) *engine {
 	t.Helper()
+	return startEngineWith(t, programs, func(int, *routev3.Route) {})
+}
+
+// startEngineWith lets change have a look at every route.
+func startEngineWith(t testing.TB, programs []*gateway.Program, change func(int, *routev3.Route)) *engine {
+	t.Helper()
 	e := &engine{answers: map[string]http.HandlerFunc{}, seen: map[string]*seen{}}
 	upstream := httptest.NewServer(http.HandlerFunc(e.serve))
 	t.Cleanup(upstream.Close)
@@ -100,6 +109,7 @@ func startEngine(t testing.TB, programs []*gateway.Program) *engine {
 				FilterContext: &structpb.Struct{Fields: map[string]*structpb.Value{script.Key: structpb.NewStringValue(text)}},
 			})}
 		}
+		change(i, r)
 		table.VirtualHosts = append(table.VirtualHosts, &routev3.VirtualHost{
 			Name: fmt.Sprint(i), Domains: []string{fmt.Sprintf("c%d.test", i)}, Routes: []*routev3.Route{r},
 		})
@@ -112,6 +122,7 @@ func startEngine(t testing.TB, programs []*gateway.Program) *engine {
 				DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: source}},
 				ClearRouteCache:   wrapperspb.Bool(false),
 			})}},
+			{Name: transformFilter, Disabled: true, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(t, &transformv3.TransformConfig{})}},
 			{Name: "router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(t, &routerv3.Router{})}},
 		},
 	}

@@ -71,6 +71,7 @@ do
       prog.identity = true
     end
     if prog.reads then prog.body = true end
+    prog.passive = #prog.steps == 0 and not prog.lambda and prog.stash == 0
     prog.out = #prog.steps > 0 or prog.lambda or prog.identity or prog.stash > 0
     return prog
   end

@@ -92,7 +92,20 @@ do
 
   local dropped = {"content-encoding", "content-md5", "digest", "content-digest", "repr-digest", "transfer-encoding", "expect"}
 
+  -- whole asks the upstream for whole answers in clear.
+  local function whole(hs)
+    hs:remove("accept-encoding")
+    hs:remove("range")
+    hs:remove("if-range")
+  end
+
   function onrequest(h, prog)
+    if prog.passive then -- it looks at nothing of the request
+      local hs = h:headers()
+      if hs:get(":method") == "HEAD" then h:streamInfo():dynamicMetadata():set("sluice.script", "head", "1") end
+      whole(hs)
+      return
+    end
     local c, b = {}, nil
     if prog.body then
       local hs = h:headers()
@@ -127,11 +140,7 @@ do
       h:streamInfo():dynamicMetadata():set("sluice.script", "q", jsontext(list))
     end
     if c.method == "HEAD" and st.method == "HEAD" then h:streamInfo():dynamicMetadata():set("sluice.script", "head", "1") end
-    if prog.identity then
-      hs:remove("accept-encoding")
-      hs:remove("range")
-      hs:remove("if-range")
-    end
+    if prog.identity then whole(hs) end
     for i = 1, #st.heads do
       local name, list = st.heads[i][1], st.heads[i][2]
       if list and list[1] then

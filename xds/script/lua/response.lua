@@ -10,12 +10,34 @@ do
     return false
   end
 
+  -- stashed is what the way out left for the way back.
+  local function stashed(h, c)
+    local md = h:streamInfo():dynamicMetadata():get("sluice.script")
+    c.q = {}
+    c.head = md ~= nil and md.head ~= nil
+    if not md or not md.q then return end
+    local list = decode(md.q)
+    for i = 1, list[0] do
+      local v = list[i]
+      if v == NULL then v = nil end
+      c.q[i] = v
+    end
+  end
+
+  -- ishead says whether the response has no body because nobody asked for one. A response with a body says it all.
+  local function ishead(h, c)
+    if c.head == nil then
+      if c.raw and c.raw ~= "" then c.head = false else stashed(h, c) end
+    end
+    return c.head
+  end
+
   -- load reads the body into c, where it is not there yet, and gets the headers anew: they die while it waits.
   local function load(h, prog, c)
     if c.raw then return end
-    if (tonumber((c.hs:get("content-length"))) or 0) > prog.limit and not c.head then refuse(502, "response_too_large") end
+    if (tonumber((c.hs:get("content-length"))) or 0) > prog.limit and not ishead(h, c) then refuse(502, "response_too_large") end
     local coding = c.hs:get("content-encoding")
-    if coding and coding:lower() ~= "identity" and not c.bodiless then refuse(502, "encoded_response") end
+    if coding and coding:lower() ~= "identity" and c.status ~= 204 and c.status ~= 304 and not ishead(h, c) then refuse(502, "encoded_response") end
     c.b = h:body(true)
     c.hs = h:headers()
     local n = c.b:length()
@@ -35,10 +57,9 @@ do
     return n
   end
 
-  local function bodiless(c, s) return c.head or s == 204 or s == 304 end
 
   -- step applies one change. Its expressions see the response as the changes before left it.
-  local function step(s, c)
+  local function step(h, s, c)
     local code, heads, body, ctype = c.status, {}, nil, nil
     if s.c then code = status(eval(s.c, c)) end
     if s.h then
@@ -48,7 +69,7 @@ do
       end
     end
     if s.b then
-      if bodiless(c, code) then ctype = s.t else body, ctype = bodytext(eval(s.b, c), s.t or "") end
+      if code == 204 or code == 304 or ishead(h, c) then ctype = s.t else body, ctype = bodytext(eval(s.b, c), s.t or "") end
     end
     c.status = code
     for i = 1, #heads do
@@ -62,21 +83,6 @@ do
         c.ctype = contenttype(ctype)
         c.typed = true
       end
-    end
-  end
-
-  -- stashed is what the way out left for the way back.
-  local function stashed(h, c)
-    local md = h:streamInfo():dynamicMetadata():get("sluice.script")
-    c.q = {}
-    if not md then return end
-    c.head = md.head ~= nil
-    if not md.q then return end
-    local list = decode(md.q)
-    for i = 1, list[0] do
-      local v = list[i]
-      if v == NULL then v = nil end
-      c.q[i] = v
     end
   end
 
@@ -118,11 +124,10 @@ do
     for i = 1, #steps do
       local s = steps[i]
       if matches(s.s, c.status) then
-        if not c.q then stashed(h, c) end
-        c.bodiless = bodiless(c, c.status)
+        if prog.stash > 0 and not c.q then stashed(h, c) end
         if s.b or s.reads then load(h, prog, c) end
         for j = 1, s.reads and #s.reads or 0 do response_body(c, s.reads[j]) end
-        step(s, c)
+        step(h, s, c)
         c.touched = true
       end
     end
