@@ -103,11 +103,8 @@ func halves(t trial) []trial {
 	return []trial{{key: t.key, gateways: t.gateways, forms: t.forms[:n:n]}, {key: t.key, gateways: t.gateways, forms: t.forms[n:]}}
 }
 
-// current says that a form is the one that its block would have in force.
-func (q *inquest) current(f gateway.FormRef) bool {
-	b := q.l.w.Block(f.ID)
-	return b != nil && (b.InForce != nil && b.InForce.Hash == f.Hash || b.Newest != nil && b.Newest.Hash == f.Hash)
-}
+// current says that a form is the one that its block, or a discovered function, would have in force.
+func (q *inquest) current(f gateway.FormRef) bool { return q.l.w.Current(f) }
 
 // proceed ends the trial under way when every Envoy has spoken, and starts the next that somebody can judge.
 func (q *inquest) proceed() {

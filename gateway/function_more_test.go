@@ -142,6 +142,9 @@ func TestAFunctionThatEnvoyRefusesIsCalledAsItWas(t *testing.T) {
 			bad = f
 		}
 	}
+	if !s.w.Current(bad) || !s.w.Current(FormRef{id("route.r"), s.w.Block(id("route.r")).InForce.Hash}) || s.w.Current(FormRef{bad.ID, "other"}) {
+		t.Errorf("%v is what would be in force", bad)
+	}
 	if bad.Hash == "" || path() != "/bad/{a}" {
 		t.Fatalf("%v %s", s.w.Inputs(host).Forms, path())
 	}

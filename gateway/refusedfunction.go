@@ -70,3 +70,20 @@ func (a *application) reconsiderFunction(id ID) {
 		}
 	}
 }
+
+// Current says that a form is the one that its block, or what was found of a function, would have in force.
+func (w *World) Current(f FormRef) bool {
+	if b := w.blocks.get(f.ID); b != nil && (b.InForce != nil && b.InForce.Hash == f.Hash || b.Newest != nil && b.Newest.Hash == f.Hash) {
+		return true
+	}
+	up, name, ok := SplitFunction(f.ID)
+	if !ok {
+		return false
+	}
+	u := w.upstreams.get(up)
+	if u == nil {
+		return false
+	}
+	fn := w.discovered(u, name)
+	return fn != nil && functionForm(up, fn) == f
+}
