@@ -47,6 +47,15 @@ func (p *Plane) Set(t testing.TB, resources ...*translate.Resource) {
 	p.store.Publish(tx)
 }
 
+// Remove takes resources back.
+func (p *Plane) Remove(keys ...translate.Key) {
+	var tx store.Change
+	for _, k := range keys {
+		tx.Remove = append(tx.Remove, store.Key{Type: k.TypeURL, Name: k.Name})
+	}
+	p.store.Publish(tx)
+}
+
 // newPlane serves the resources to the Envoys of a gateway until the end of the test.
 func newPlane(t testing.TB, gateway string, o server.Options, resources []*translate.Resource) *Plane {
 	t.Helper()

@@ -102,6 +102,9 @@ func (s *LambdaSimulator) fail(w http.ResponseWriter, r *http.Request, f *Lambda
 		case <-r.Context().Done():
 		}
 	}
+	if f.FunctionError != "" {
+		w.Header().Set("X-Amz-Function-Error", f.FunctionError)
+	}
 	if f.RetryAfter != "" {
 		w.Header().Set("Retry-After", f.RetryAfter)
 	}

@@ -58,15 +58,16 @@ type LambdaAlias struct {
 
 // LambdaFault makes requests fail. All that match take it; the one that was added last wins.
 type LambdaFault struct {
-	Operation  string // Invoke, ListFunctions, ListAliases, ListVersionsByFunction, ListTags, GetFunction; empty: each
-	Function   string // empty: each
-	Status     int    // answered with this status; 0 with Hang or Cut
-	Code       string // the type of the error: TooManyRequestsException
-	RetryAfter string // the header of this name
-	Body       string // instead of an error in JSON
-	Hang       bool   // no answer before Mend or the end of the test
-	Cut        bool   // the connection is cut in the middle of the answer
-	Times      int    // how many requests fail; 0: all until Mend
+	Operation     string // Invoke, ListFunctions, ListAliases, ListVersionsByFunction, ListTags, GetFunction; empty: each
+	Function      string // empty: each
+	Status        int    // answered with this status; 0 with Hang or Cut
+	Code          string // the type of the error: TooManyRequestsException
+	RetryAfter    string // the header of this name
+	Body          string // instead of an error in JSON
+	FunctionError string // the header that says how the function failed: Unhandled
+	Hang          bool   // no answer before Mend or the end of the test
+	Cut           bool   // the connection is cut in the middle of the answer
+	Times         int    // how many requests fail; 0: all until Mend
 }
 
 // StartLambdaSimulator serves on a free port of loopback until the end of the test.

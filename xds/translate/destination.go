@@ -45,6 +45,7 @@ func (t *Translator) destination(tr *gateway.TableRoute, d *gateway.TableDestina
 	if err := t.routeFeatures(d.Features, out); err != nil {
 		return nil, nil, err
 	}
+	lambdaRetries(out)
 	if err := callGRPC(out); err != nil {
 		return nil, nil, err
 	}
