@@ -8,14 +8,17 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
 // scripted moves to the program what Envoy's filter cannot do, or would do too early: it acts on a request before the
 // script, which is to see the request as the client sent it, and to have changed it before the headers blocks do. On
-// responses the script comes first anyway.
-func scripted(request, response *final, program *gateway.Program, at hcl.Range) {
+// responses the script comes first anyway; but there Envoy's formats would read the request as it went out, with the
+// changes of others and a credential in it, where the script knows what the client sent.
+func scripted(request, response *final, out *translate.Route, at hcl.Range) {
+	program := out.Program
 	computed := func(h *header) bool {
-		return slices.ContainsFunc(h.values, func(v value) bool { return v.computed })
+		return out.Reference || slices.ContainsFunc(h.values, func(v value) bool { return v.computed })
 	}
 	early := touched(program)
 	moved := map[string]gateway.Expr{}
@@ -34,8 +37,10 @@ func scripted(request, response *final, program *gateway.Program, at hcl.Range) 
 		program.Request = append(program.Request, &gateway.RequestChange{Headers: moved, Range: at})
 	}
 	moved = map[string]gateway.Expr{}
+	changes := !program.IsZero()
+	late := func(v value) bool { return v.computed || v.asks || v.asksLine && changes }
 	for _, n := range slices.Sorted(maps.Keys(response.headers)) {
-		if h := response.headers[n]; computed(h) {
+		if h := response.headers[n]; out.Reference || slices.ContainsFunc(h.values, late) {
 			moved[n] = h.expr(gateway.Expr{Op: gateway.OpResponse, Path: []string{"headers", n}})
 			delete(response.headers, n)
 		}

@@ -47,7 +47,7 @@ func route(features []gateway.Effective, out *translate.Route) error {
 		}
 	}
 	if out.Program != nil {
-		scripted(&request, &response, out.Program, features[len(features)-1].Feature.SourceRange())
+		scripted(&request, &response, out, features[len(features)-1].Feature.SourceRange())
 	}
 	mutations := &headermutationv3.Mutations{RequestMutations: request.mutations(), ResponseMutations: response.mutations()}
 	if len(mutations.RequestMutations)+len(mutations.ResponseMutations) == 0 {

@@ -17,6 +17,8 @@ type value struct {
 	computed bool     // the script makes it: format says nothing
 	dynamic  bool     // it depends on the request or response, and may be absent
 	reads    []string // lower-case names of the headers of its own direction that it reads
+	asks     bool     // of a response: it reads a header of the request, which others may have changed since
+	asksLine bool     // of a response: it reads the request's method or query, likewise
 }
 
 var parameter = regexp.MustCompile(`^[A-Za-z0-9_.~-]+$`)
@@ -46,6 +48,8 @@ func formatted(e gateway.Expr, response bool) value {
 			out.computed = out.computed || v.computed
 			out.dynamic = out.dynamic || v.dynamic
 			out.reads = append(out.reads, v.reads...)
+			out.asks = out.asks || v.asks
+			out.asksLine = out.asksLine || v.asksLine
 		}
 		return out
 	case gateway.OpRequest:
@@ -72,7 +76,7 @@ func request(path []string, response bool) value {
 	v := value{dynamic: true}
 	switch {
 	case len(path) == 1 && path[0] == "method":
-		v.format = "%REQ(:METHOD)%"
+		v.format, v.asksLine = "%REQ(:METHOD)%", response
 	case len(path) == 1 && path[0] == "host":
 		v.format = "%REQ(:AUTHORITY)%"
 	case len(path) == 1 && path[0] == "client_ip":
@@ -81,11 +85,11 @@ func request(path []string, response bool) value {
 		v.format = "%REQ(X-REQUEST-ID)%"
 	case len(path) == 2 && path[0] == "headers" && gateway.IsHeaderName(path[1]):
 		v.format = "%REQ(" + strings.ToUpper(path[1]) + ")%"
-		if !response {
+		if v.asks = response; !response {
 			v.reads = []string{strings.ToLower(path[1])}
 		}
 	case len(path) == 2 && path[0] == "query" && parameter.MatchString(path[1]):
-		v.format = "%QUERY_PARAM(" + path[1] + ")%"
+		v.format, v.asksLine = "%QUERY_PARAM("+path[1]+")%", response
 	default:
 		v.computed = true
 	}

@@ -46,7 +46,7 @@ func (t *Translator) destination(tr *gateway.TableRoute, d *gateway.TableDestina
 		return nil, nil, err
 	}
 	lambdaRetries(out)
-	if err := callGRPC(out); err != nil {
+	if err := t.callGRPC(out); err != nil {
 		return nil, nil, err
 	}
 	if err := lowerProgram(out, p); err != nil {

@@ -53,6 +53,9 @@ type Route struct {
 	// Program is what the script does on this route. Features append to its Request and Response; the translator lowers
 	// it when all of them have run, to native configuration where that can do it. Nil on a redirect or a direct response.
 	Program *gateway.Program
+
+	// Reference says that Program is to hold all that happens to messages: nothing goes to an Envoy. See ProgramOf.
+	Reference bool
 }
 
 // Cluster is what a feature may change on an upstream's cluster.
