@@ -73,8 +73,15 @@ func grpcUsed(table []*gateway.TableRoute) (used []Filter) {
 
 func speaksGRPC(u *gateway.Upstream) bool { return u != nil && u.GRPC != nil }
 
-// grpcProtocol is HTTP/2 with the windows of the edge, as an upstream with a grpc block speaks it.
-func grpcProtocol() *httpv3.HttpProtocolOptions_ExplicitHttpConfig {
+// protocolOf is what an upstream speaks: HTTP/1.1, or, with a grpc block, HTTP/2 with the windows of the edge.
+func protocolOf(u *gateway.Upstream) *httpv3.HttpProtocolOptions_ExplicitHttpConfig {
+	if !speaksGRPC(u) {
+		return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+			ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{
+				HttpProtocolOptions: &corev3.Http1ProtocolOptions{},
+			},
+		}
+	}
 	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
 		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
 			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{

@@ -120,3 +120,55 @@ func TestCallsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// TestRememberedCalls: a translator that has made many calls makes each as one that has made none.
+func TestRememberedCalls(t *testing.T) {
+	address := testgrpc.Start(t, testgrpc.Both)
+	get, list := foundMethod(t, address, "GetUser"), foundMethod(t, address, "ListUsers")
+	path := &gateway.RequestChange{Path: gateway.Expr{Op: gateway.OpConst, Value: "/x"}}
+	type call struct {
+		match   gateway.Match
+		program gateway.Program
+	}
+	of := func(g gateway.GRPCCall, changes ...*gateway.RequestChange) gateway.Program {
+		return gateway.Program{Call: &gateway.Call{GRPC: &g}, Request: changes}
+	}
+	id := map[string]string{"x": "id"}
+	calls := []call{
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get, Fields: id})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get, Fields: id}, path)},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get, Fields: id}, &gateway.RequestChange{})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get, Fields: map[string]string{"x": "parent"}})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get, Message: object("id", 1.0)})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: get, Message: object("id", 2.0)})},
+		{gateway.Match{Path: "/a/{x}", Method: "GET"}, of(gateway.GRPCCall{Method: get, Fields: id})},
+		{gateway.Match{Path: "/a/{x}", Methods: []string{"GET"}}, of(gateway.GRPCCall{Method: get, Fields: id})},
+		{gateway.Match{Path: "/a/{x}", Methods: []string{"GET", "POST"}}, of(gateway.GRPCCall{Method: get, Fields: id})},
+		{gateway.Match{Path: "/a/{x}", Query: []*gateway.ValueMatch{{Name: "b"}}}, of(gateway.GRPCCall{Method: get, Fields: id})},
+		{gateway.Match{Path: "/b/{x}"}, of(gateway.GRPCCall{Method: get, Fields: id})},
+		{gateway.Match{Prefix: "/b"}, of(gateway.GRPCCall{Method: get})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: list})},
+		{gateway.Match{Path: "/a/{x}"}, of(gateway.GRPCCall{Method: list, Stream: "sse"})},
+	}
+	used, err := translate.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for i, c := range calls {
+			p, q := c.program, c.program
+			route, rest, err := translate.GRPCRoute(used, &c.match, &p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fresh, freshRest, err := translate.GRPCRoute(&translate.Translator{}, &c.match, &q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !proto.Equal(route, fresh) || !cmp.Equal(rest, freshRest) {
+				t.Errorf("call %d is remembered as another one", i)
+			}
+		}
+	}
+}

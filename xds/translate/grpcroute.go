@@ -15,42 +15,69 @@ import (
 // messageLimit is how large a message may be that is written to or from JSON, in bytes; gRPC servers take as much.
 const messageLimit = 4 << 20
 
-// grpcCall turns the transcoder on for a route whose program calls a gRPC method, and returns the program that is left:
+// callGRPC turns the transcoder on for a route whose program calls a gRPC method, and leaves the rest of the program:
 // without a call where the transcoder reads the client's request itself, by a rule over the client's path; else one that
 // makes every request a POST of the whole message as JSON to the method's own path. The router must rewrite nothing on
-// such a route: the path is the method's.
-func grpcCall(out *Route, p *gateway.Program) (*gateway.Program, error) {
+// such a route: the path is the method's. Other routes stay as they are.
+func (t *Translator) callGRPC(out *Route) error {
+	p := out.Program
+	if p == nil || p.Call == nil || p.Call.GRPC == nil {
+		return nil
+	}
 	g := p.Call.GRPC
 	if g.Method == nil || len(g.Method.Descriptor) == 0 {
-		return nil, errors.New("the gRPC method that is called is not described")
-	}
-	m, err := parseMethod(g.Method)
-	if err != nil {
-		return nil, fmt.Errorf("gRPC method %s/%s: %w", g.Method.Service, g.Method.Method, err)
+		return errors.New("the gRPC method that is called is not described")
 	}
 	rest := *p
 	rest.Call = nil
+	tc, err := t.transcode(out.Table.Match, g, slices.ContainsFunc(p.Request, moves))
+	if err == nil && !tc.byRule {
+		rest.Call, rest.Request, err = scripted(g, p)
+	}
+	if err != nil {
+		return fmt.Errorf("gRPC method %s/%s: %w", g.Method.Service, g.Method.Method, err)
+	}
+	if err := turnOn(out, bodyFilter, asListed()); err != nil {
+		return err
+	}
+	out.Route.TypedPerFilterConfig[transcoderFilter] = tc.config
+	out.Action.PrefixRewrite, out.Action.RegexRewrite, out.Action.PathRewrite = "", nil, ""
+	out.Program = &rest
+	return nil
+}
+
+// transcode makes the transcoder's configuration. moved says that the request goes somewhere else before it comes there.
+func (t *Translator) transcode(match *gateway.Match, g *gateway.GRPCCall, moved bool) (transcoding, error) {
+	key := transcodingKey(match, g, moved)
+	if done, ok := t.calls.get(key); ok {
+		return done, nil
+	}
+	m, err := parseMethod(g.Method)
+	if err != nil {
+		return transcoding{}, err
+	}
+	rule, err := ruleFor(match, g, m, moved)
+	if err != nil {
+		return transcoding{}, err
+	}
 	config := transcoder(g)
-	rule, err := ruleFor(out.Table.Match, g, m, p.Request)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("gRPC method %s/%s: %w", g.Method.Service, g.Method.Method, err)
-	case rule != nil:
-		config.IgnoredQueryParameters = ignoredQuery(out.Table.Match, g, m)
-	default:
+	if rule != nil {
+		config.IgnoredQueryParameters = ignoredQuery(match, g, m)
+	} else {
 		config.AutoMapping = true
-		rest.Call, rest.Request = scripted(g, m, p)
 	}
 	set, err := m.descriptor(rule)
 	if err != nil {
-		return nil, err
+		return transcoding{}, err
 	}
 	config.DescriptorSet = &transcoderv3.GrpcJsonTranscoder_ProtoDescriptorBin{ProtoDescriptorBin: set}
-	out.Action.PrefixRewrite, out.Action.RegexRewrite, out.Action.PathRewrite = "", nil, ""
-	if err := turnOn(out, bodyFilter, asListed()); err != nil {
-		return nil, err
+	packed, err := Pack(config)
+	if err != nil {
+		return transcoding{}, err
 	}
-	return &rest, turnOn(out, transcoderFilter, config)
+	done := transcoding{config: packed, byRule: rule != nil}
+	t.calls.put(key, done)
+	return done, nil
 }
 
 // transcoder is what all routes that call a method have in common. A query parameter that is no field is refused, fields
@@ -79,9 +106,13 @@ func transcoder(g *gateway.GRPCCall) *transcoderv3.GrpcJsonTranscoder {
 }
 
 // scripted is the call and the changes that make of a request the POST of a message.
-func scripted(g *gateway.GRPCCall, m *method, p *gateway.Program) (*gateway.Call, []*gateway.RequestChange) {
+func scripted(g *gateway.GRPCCall, p *gateway.Program) (*gateway.Call, []*gateway.RequestChange, error) {
 	message := g.Message
 	if message.IsZero() {
+		m, err := parseMethod(g.Method)
+		if err != nil {
+			return nil, nil, err
+		}
 		message = m.byName(g.Fields)
 	}
 	if g.Method.ClientStream { // a stream of messages is a list
@@ -95,7 +126,7 @@ func scripted(g *gateway.GRPCCall, m *method, p *gateway.Program) (*gateway.Call
 	return call, append(slices.Clone(p.Request), &gateway.RequestChange{
 		Method: gateway.Expr{Op: gateway.OpCond, Args: []gateway.Expr{head, constant("HEAD"), constant("POST")}},
 		Path:   constant("/" + g.Method.Service + "/" + g.Method.Method),
-	})
+	}), nil
 }
 
 // moves says that a change sends a request somewhere else.
@@ -129,13 +160,4 @@ func ignoredQuery(match *gateway.Match, g *gateway.GRPCCall, m *method) (out []s
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// callGRPC is grpcCall for a route whose program calls a gRPC method; others stay as they are.
-func callGRPC(out *Route) (err error) {
-	if out.Program == nil || out.Program.Call == nil || out.Program.Call.GRPC == nil {
-		return nil
-	}
-	out.Program, err = grpcCall(out, out.Program)
-	return err
 }

@@ -95,7 +95,7 @@ func errorDetails(set *descriptorpb.FileDescriptorSet) (out []*descriptorpb.File
 // ruleFor is the google.api.http rule by which the transcoder reads the client's own request: variables of the path
 // become fields, the rest comes from the query and, for methods that have one, the body. Nil where no rule can say it.
 // An error names a field that is not there: Envoy would take such a rule and refuse every request.
-func ruleFor(match *gateway.Match, g *gateway.GRPCCall, m *method, changes []*gateway.RequestChange) (*annotations.HttpRule, error) {
+func ruleFor(match *gateway.Match, g *gateway.GRPCCall, m *method, moved bool) (*annotations.HttpRule, error) {
 	if !g.Message.IsZero() {
 		return nil, nil
 	}
@@ -108,7 +108,7 @@ func ruleFor(match *gateway.Match, g *gateway.GRPCCall, m *method, changes []*ga
 		bindable = bindable && ok
 	}
 	pattern, ok := rulePattern(match, g.Fields)
-	if !ok || !bindable || g.Method.ClientStream || slices.ContainsFunc(changes, moves) {
+	if !ok || !bindable || g.Method.ClientStream || moved {
 		return nil, m.flat(g.Fields)
 	}
 	methods := match.Methods

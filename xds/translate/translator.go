@@ -11,13 +11,14 @@ import (
 type Translator struct {
 	kinds   []Kind
 	filters []Filter
+	calls   *memo          // of gRPC methods
 	reveal  gateway.Reveal // nil: it builds no secret
 }
 
 // New makes a Translator of the features in filter order. Two kinds of one type, or two filters of one name, are a
 // mistake of the program and an error.
 func New(kinds []Kind) (*Translator, error) {
-	t := &Translator{kinds: kinds}
+	t := &Translator{calls: &memo{}, kinds: kinds}
 	types, names := map[string]bool{}, map[string]bool{routerFilter: true}
 	for _, k := range kinds {
 		if types[k.Type] {
