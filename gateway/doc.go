@@ -10,6 +10,8 @@
 //   - endpoint.go: endpoints as sources report them, and their merge into one upstream.
 //   - world.go, apply.go: the immutable merged state and its only transition.
 //   - accept.go: which form of a block is in force, and why; claim.go: who owns a host and match.
+//   - function.go, finder.go, secret.go: functions, what finds them, and secrets; listing.go: what finders said; lead.go:
+//     what a reference to a function leads to; call.go, callrest.go: the call of it; callcheck.go: its arguments.
 //   - table.go, match.go: the order of routes, and route matching in Go.
 //   - unit.go: which xDS resources a change touches, and what each is built from.
 //

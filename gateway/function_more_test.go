@@ -56,6 +56,13 @@ func TestALambdaThatNobodyListsIsCalledByItsName(t *testing.T) {
 	if got := s.w.qualified(FunctionID("l", "divide:live"), d.Function, "green"); got.Name != "divide:green" || got.Lambda.ARN != "divide:green" || got.Lambda.Qualifier != "green" {
 		t.Errorf("%+v %+v", got, got.Lambda)
 	}
+	for name, want := range map[string]string{
+		"f": "", "f:1": "1", "1:function:f": "", "1:function:f:live": "live", "arn:aws:lambda:r:1:function:f": "", "arn:aws:lambda:r:1:function:f:live": "live",
+	} {
+		if l := lambdaByName(name).Lambda; l.Qualifier != want || l.ARN != name {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
 	if len(s.w.Finders()) != 0 {
 		t.Error("nothing is to be listed")
 	}

@@ -118,12 +118,11 @@ func (w *World) awaits(u *Upstream) bool {
 
 // lambdaByName is a Lambda that nobody listed: the platform knows it by its name, and an alias or version after ":".
 func lambdaByName(name string) *Function {
-	qualifier := ""
-	if !strings.HasPrefix(name, "arn:") || strings.Count(name, ":") > 6 {
-		if i := strings.LastIndexByte(name, ':'); i >= 0 {
-			qualifier = name[i+1:]
-		}
+	_, rest, isARN := strings.Cut(name, "function:") // of a whole ARN, or of ACCOUNT:function:NAME
+	if !isARN {
+		rest = name
 	}
+	_, qualifier, _ := strings.Cut(rest, ":")
 	return &Function{Name: name, Kind: FunctionLambda, Lambda: &LambdaFunction{ARN: name, Qualifier: qualifier}}
 }
 
