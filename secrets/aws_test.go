@@ -421,3 +421,32 @@ func TestMetricsSayWhatIsLeft(t *testing.T) {
 		}
 	})
 }
+
+// A policy without lookup-self must not look like a token that is revoked each minute.
+func TestATokenThatMayNotLookAtItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newFakeVault()
+		v.put("app", map[string]any{"key": canary})
+		v.fail = func(_, path string) *http.Response {
+			if path == "auth/token/lookup-self" || strings.HasSuffix(path, "/no") {
+				return fault4(403, "permission denied")
+			}
+			return nil
+		}
+		g := start(t, v, nil)
+		defer g.stop()
+		want(g, map[string]*gateway.Secret{"aws": awsUser(), "app": kv("app"), "no": kv("no")})
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := v.count("PUT auth/approle/login"); n != 1 || g.value("app", "key") != canary || g.value("aws", "access_key") == "" {
+			t.Errorf("%d logins: %+v", n, g.Status())
+		}
+		time.Sleep(time.Hour)
+		v.do(func() { clear(v.tokens) })
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		if n := v.count("PUT auth/approle/login"); n < 2 || n > 7 || g.status("app").State != OK {
+			t.Errorf("%d logins: %+v", n, g.status("app"))
+		}
+	})
+}

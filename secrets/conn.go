@@ -43,6 +43,7 @@ type session struct {
 	client    *api.Client
 	born      time.Time
 	renewable bool          // of the goroutine that holds it alone, as full
+	blind     bool          // the policy does not let the token look at itself
 	full      time.Duration // life at its beginning; 0: for ever
 
 	mu      sync.Mutex
@@ -106,7 +107,7 @@ func (c *conn) run(ctx context.Context) {
 		if err != nil {
 			c.failed(err)
 			if old := c.current(); old != nil {
-				c.good(ctx, old) // nobody else looks after it now
+				c.good(ctx, old, false) // nobody else looks after it now
 			}
 			longest := whileDown(err)
 			if kindOf(err) != unreachable {

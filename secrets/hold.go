@@ -8,6 +8,9 @@ import (
 	"github.com/hashicorp/vault/api"
 )
 
+// blindLogin is how old a token that may not look at itself has to be before a refused request makes a new login.
+const blindLogin = 15 * time.Minute
+
 // heartbeat is how often the token is looked at, so that one that was revoked is found before it is missed.
 const heartbeat = time.Minute
 
@@ -22,12 +25,13 @@ func (c *conn) hold(ctx context.Context, s *session, files <-chan struct{}) {
 		if !due.IsZero() {
 			wait = min(wait, max(0, due.Sub(now)))
 		}
-		fileChanged := false
+		fileChanged, asked := false, false
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 		case <-t.C:
 		case <-c.doubt:
+			asked = true
 		case <-files:
 			fileChanged = c.cfg.Auth.TokenFile != ""
 		}
@@ -38,7 +42,7 @@ func (c *conn) hold(ctx context.Context, s *session, files <-chan struct{}) {
 		case fileChanged:
 			return
 		case due.IsZero() || time.Now().Before(due):
-			if !c.good(ctx, s) {
+			if !c.good(ctx, s, asked) {
 				return
 			}
 		case !s.renewable:
@@ -52,7 +56,7 @@ func (c *conn) hold(ctx context.Context, s *session, files <-chan struct{}) {
 				retry.reset()
 				due = s.plan(time.Now())
 			case kindOf(err) == refused:
-				if !c.good(ctx, s) {
+				if !c.good(ctx, s, true) {
 					return
 				}
 				s.renewable = false
@@ -77,8 +81,12 @@ func (s *session) plan(now time.Time) time.Time {
 	return now.Add(max(time.Second, replaceIn(ends.Sub(now))))
 }
 
-// good says whether Vault still knows the token; when nobody answers, it is taken to.
-func (c *conn) good(ctx context.Context, s *session) bool {
+// good says whether Vault still knows the token; when nobody answers, it is taken to. asked says that a request was
+// refused, which is all there is to go by for a token that may not look at itself.
+func (c *conn) good(ctx context.Context, s *session, asked bool) bool {
+	if s.blind {
+		return !asked || time.Since(s.born) < blindLogin
+	}
 	found, err := c.lookup(ctx, s.client)
 	if statusOf(err) == 403 {
 		if !sleep(ctx, catchUpIn) {

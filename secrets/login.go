@@ -121,7 +121,19 @@ func (c *conn) loginAt(ctx context.Context, mount string, body map[string]any) (
 	ttl := time.Duration(s.Auth.LeaseDuration) * time.Second
 	out := &session{client: client, born: time.Now(), renewable: s.Auth.Renewable, full: ttl}
 	out.lives(ttl)
+	if out.blind = c.denied(ctx, client); out.blind {
+		c.log.Warn("the token may not look at itself, so a revoked one is noticed late", "need", `path "auth/token/lookup-self" { capabilities = ["read"] }`)
+	}
 	return out, nil
+}
+
+// denied says that a token may not look at itself, or, asked later, that Vault does not know it.
+func (c *conn) denied(ctx context.Context, client *api.Client) bool {
+	_, err := c.lookup(ctx, client)
+	if statusOf(err) == 403 && sleep(ctx, catchUpIn) {
+		_, err = c.lookup(ctx, client)
+	}
+	return statusOf(err) == 403
 }
 
 func (c *conn) loginJWT(ctx context.Context, j *JWT) (*session, error) {
