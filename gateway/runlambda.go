@@ -262,7 +262,7 @@ func (r *receiving) answerBody(answer map[string]any) (err error) {
 			return answerError()
 		}
 	}
-	if answer["isBase64Encoded"] == true {
+	if encoded, _ := answer["isBase64Encoded"].(bool); encoded {
 		if r.raw, err = base64.StdEncoding.DecodeString(string(r.raw)); err != nil {
 			return answerError()
 		}

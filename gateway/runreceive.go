@@ -80,13 +80,11 @@ func (r *receiving) bodiless(status int) bool {
 // view is the response as the changes before left it.
 func (r *receiving) view(c PreparedResponse) (*ResponseContext, error) {
 	h := r.out.Headers.Clone()
+	if r.typed {
+		headerSet{name: "content-type", values: []string{fmt.Sprint(r.contentType)}}.write(h)
+	}
 	for _, set := range r.heads {
 		set.write(h)
-	}
-	if r.typed {
-		if _, set := h["content-type"]; !set || !slices.ContainsFunc(r.heads, func(s headerSet) bool { return s.name == "content-type" }) {
-			h["content-type"] = []string{fmt.Sprint(r.contentType)}
-		}
 	}
 	out := &ResponseContext{Status: r.out.Status, Headers: map[string]string{}}
 	for name := range h {

@@ -37,7 +37,7 @@ import (
 
 const transformFilter = "envoy.filters.http.transform"
 
-// engine is a real Envoy with the script and a host for each program: c0.test, c1.test, …
+// engine is a real Envoy with the script and a host for each program: c0.test, c1.test and so on.
 type engine struct {
 	*testenv.Envoy
 	url    string

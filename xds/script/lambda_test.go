@@ -138,8 +138,7 @@ func TestAnswersOfFunctions(t *testing.T) {
 			})
 			got := e.do(t, i, in.Method, in.Target, "")
 			want, err := p.Receive(in, answer)
-			var refusal *gateway.Refusal
-			if errors.As(err, &refusal) {
+			if refusal, refused := errors.AsType[*gateway.Refusal](err); refused {
 				want = gateway.RawResponse{Status: refusal.Status, Headers: http.Header{"content-type": {"application/json"}, "x-sluice-error": {refusal.Reason}}}
 				want.Body = []byte(fmt.Sprintf(`{"error":%q,"reason":%q}`, gateway.ReasonText(refusal.Reason), refusal.Reason))
 			} else if err != nil {
