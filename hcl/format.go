@@ -18,7 +18,7 @@ func Format(name string, src []byte) ([]byte, hclv2.Diagnostics) {
 		return nil, nil
 	}
 	for range maxFormat {
-		next := hclwrite.Format(out)
+		next := keepMarks(out, hclwrite.Format(out))
 		if bytes.Equal(next, out) {
 			break
 		}
