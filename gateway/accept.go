@@ -166,7 +166,7 @@ func (a *application) markDeleted(id ID, yes bool) {
 }
 
 func (a *application) settleUsers(of ID) {
-	for user := range a.w.users.m[of] {
+	for user := range a.w.users.of(of) {
 		a.settle[user] = struct{}{}
 	}
 }

@@ -218,7 +218,7 @@ func (d *Document) defines(id ID) bool {
 func (a *application) fromLedger(broken *Document) *Document {
 	if a.accepts == nil {
 		a.accepts = map[string][]Written{}
-		for _, f := range a.w.ledger.m {
+		for _, f := range a.w.ledger.entries() {
 			if f.Written != nil && !f.Detached {
 				a.accepts[f.Written.Document()] = append(a.accepts[f.Written.Document()], f.Written)
 			}
@@ -274,7 +274,7 @@ func (a *application) takeEndpoints(in Input) {
 }
 
 func (a *application) feedsChanged(k SourceKey) {
-	for name := range a.w.bySource.m[k] {
+	for name := range a.w.bySource.of(k) {
 		a.units[Unit{UnitAssignment, name}] = struct{}{}
 	}
 }

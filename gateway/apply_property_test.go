@@ -210,7 +210,7 @@ func requireTouched(t *rapid.T, before, after *World, change Change) {
 
 func requireRebuild(t *rapid.T, w *World, all Input) {
 	all.Ledger = map[ID]*Form{}
-	maps.Copy(all.Ledger, w.ledger.m)
+	maps.Copy(all.Ledger, w.ledger.all())
 	for _, b := range w.Blocks() {
 		if b.InForce != nil {
 			f := *b.InForce

@@ -50,7 +50,7 @@ func (a *application) settleRoutes() {
 		c := a.contend(id)
 		set[id] = c
 		for _, claim := range c.contested() {
-			for other := range a.w.claimants.m[claim] {
+			for other := range a.w.claimants.of(claim) {
 				if set[other] == nil {
 					queue = append(queue, other)
 				}

@@ -34,16 +34,19 @@ func (c *cow[K, V]) del(k K) {
 	}
 }
 
-// counts is a multiset of V by K with the same sharing: an entry exists while its count is above zero.
+// counts is a multiset of V by K that is shared as shards are: an entry exists while its count is above zero.
 type counts[K, V comparable] struct {
-	cow[K, map[V]int]
+	shards[K, map[V]int]
 	fresh map[K]bool // inner maps that this world made itself
 }
 
 func (c *counts[K, V]) share() {
-	c.mine = false
+	c.shards.share()
 	c.fresh = nil
 }
+
+// of is the multiset of a key: what is in it, and how often. It is not to be changed.
+func (c *counts[K, V]) of(k K) map[V]int { return c.get(k) }
 
 // add changes the count of (k, v) by n and says whether v came to k or left it.
 func (c *counts[K, V]) add(k K, v V, n int) (toggled bool) {
@@ -52,13 +55,13 @@ func (c *counts[K, V]) add(k K, v V, n int) (toggled bool) {
 			c.fresh = map[K]bool{}
 		}
 		c.fresh[k] = true
-		inner := maps.Clone(c.m[k])
+		inner := maps.Clone(c.get(k))
 		if inner == nil {
 			inner = map[V]int{}
 		}
 		c.set(k, inner)
 	}
-	inner := c.m[k]
+	inner := c.get(k)
 	before := inner[v]
 	after := before + n
 	if after > 0 {

@@ -14,7 +14,7 @@ import (
 func (a *application) conflictingDefaults(b *Block) (diags hcl.Diagnostics) {
 	mine := b.Newest.Written.Defaults()
 	for _, id := range slices.SortedFunc(maps.Keys(mine), CompareID) {
-		if len(a.w.stated.m[id]) < 2 {
+		if len(a.w.stated.of(id)) < 2 {
 			continue // all say the same
 		}
 		owner := a.ownerOfDefault(id)
@@ -44,7 +44,7 @@ func (a *application) ownerOfDefault(id ID) *Block {
 }
 
 func (a *application) findOwner(id ID) (owner *Block) {
-	for reader := range a.w.readers.m[id] {
+	for reader := range a.w.readers.of(id) {
 		b := a.w.blocks.get(reader)
 		if b == nil || b.Newest == nil {
 			continue
@@ -81,7 +81,7 @@ func (a *application) stateDefaults(f *Form, n int) {
 }
 
 func (a *application) restate(id ID) {
-	if len(a.w.stated.m[id]) > 1 {
+	if len(a.w.stated.of(id)) > 1 {
 		a.restated[id] = struct{}{}
 	}
 }
@@ -89,7 +89,7 @@ func (a *application) restate(id ID) {
 // settleStaters settles all blocks that read a value whose first default may be another.
 func (a *application) settleStaters() {
 	for id := range a.restated {
-		for reader := range a.w.readers.m[id] {
+		for reader := range a.w.readers.of(id) {
 			a.settle[reader] = struct{}{}
 		}
 	}

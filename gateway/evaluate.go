@@ -54,7 +54,7 @@ func (a *application) retryValues(dirty map[ID]struct{}) {
 		again = false
 		for id, bad := range a.w.rejected.m {
 			left := bad.without(dirty)
-			if left != nil && len(a.w.readers.m[id]) > 0 {
+			if left != nil && len(a.w.readers.of(id)) > 0 {
 				if left != bad {
 					a.w.rejected.set(id, left)
 				}
@@ -113,7 +113,7 @@ func (a *application) spread(set map[ID]struct{}) {
 }
 
 func (a *application) addReaders(set map[ID]struct{}, of ID) {
-	for r := range a.w.readers.m[of] {
+	for r := range a.w.readers.of(of) {
 		if _, seen := set[r]; !seen {
 			set[r] = struct{}{}
 			a.addReaders(set, r)
@@ -228,7 +228,7 @@ func (s *scope) local(id ID) (any, bool) {
 // Names implements Scope.
 func (s *scope) Names(kind string) []string {
 	var out []string
-	for id, defs := range s.e.w.defs.m {
+	for id, defs := range s.e.w.defs.entries() {
 		if id.Kind == kind && len(defs) > 0 {
 			out = append(out, id.Name)
 		}

@@ -40,7 +40,7 @@ func (w *World) Functions() []FunctionStatus {
 			s.Function, s.State = b.declared, "declared"
 		}
 	}
-	for id, users := range w.users.m {
+	for id, users := range w.users.entries() {
 		if id.Kind != KindFunction {
 			continue
 		}

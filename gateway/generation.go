@@ -98,14 +98,14 @@ func (a *application) takeGeneration(in Input) {
 			a.units[Unit{UnitListener, ListenerKey{g.Name, l.Name}.String()}] = struct{}{}
 		}
 	}
-	for id, b := range a.w.blocks.m {
+	for id, b := range a.w.blocks.entries() {
 		for _, f := range []*Form{b.Newest, b.InForce} {
 			if f != nil && a.w.rules.needs(f, 1) != nil {
 				a.reconsider(id)
 			}
 		}
 	}
-	for id, f := range a.w.ledger.m {
+	for id, f := range a.w.ledger.entries() {
 		if a.w.rules.needs(f, 1) != nil {
 			a.reconsider(id)
 			a.settleUsers(id) // it may come back for those that name it

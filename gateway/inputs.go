@@ -116,10 +116,10 @@ func (w *World) upstreamInputs(in *Inputs) {
 	if u == nil {
 		return
 	}
-	in.Gateways = slices.Sorted(maps.Keys(w.uses.m[name]))
+	in.Gateways = slices.Sorted(maps.Keys(w.uses.of(name)))
 	in.Upstream = u
 	in.form(w, ID{KindUpstream, name})
-	in.Subsets = slices.SortedFunc(maps.Keys(w.subsets.m[name]), func(a, b SubsetKeys) int {
+	in.Subsets = slices.SortedFunc(maps.Keys(w.subsets.of(name)), func(a, b SubsetKeys) int {
 		return cmp.Or(strings.Compare(a.Keys, b.Keys), compareBool(a.Fallback, b.Fallback))
 	})
 	if in.Unit.Type == UnitCluster {

@@ -246,7 +246,7 @@ func (a *application) functionNames(u *Upstream) []string {
 			}
 		}
 	}
-	for user := range a.w.users.m[ID{KindUpstream, u.Name}.Written()] {
+	for user := range a.w.users.of(ID{KindUpstream, u.Name}.Written()) {
 		if up, name, ok := SplitFunction(user); ok && up == u.Name {
 			names = append(names, name)
 		}

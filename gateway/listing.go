@@ -153,7 +153,7 @@ func (a *application) noteOne(id ID) {
 
 // forgetFunction drops the memory of a reference that nobody has any more.
 func (a *application) forgetFunction(id ID) {
-	if id.Kind == KindFunction && len(a.w.users.m[id]) == 0 && a.w.blocks.get(id) == nil {
+	if id.Kind == KindFunction && len(a.w.users.of(id)) == 0 && a.w.blocks.get(id) == nil {
 		a.w.memory.del(id)
 		a.w.memory.del(beforeID(id))
 	}
@@ -193,7 +193,7 @@ func (w *World) Answered(k FinderKey) bool { return w.listings.get(k) != nil }
 func (w *World) Secrets() map[ID]*Secret {
 	out := map[ID]*Secret{}
 	for id, s := range w.secrets.m {
-		for user := range w.users.m[id] {
+		for user := range w.users.of(id) {
 			if b := w.blocks.get(user); b != nil && targets(b.InForce)[id] {
 				out[id] = s
 				break

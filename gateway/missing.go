@@ -61,7 +61,7 @@ func (a *application) instead(id ID) string {
 func (a *application) namesOf(kind string) []string {
 	names, known := a.names[kind]
 	if !known {
-		for id, b := range a.w.blocks.m {
+		for id, b := range a.w.blocks.entries() {
 			if id.Kind == kind && (b.InForce != nil || b.Newest != nil) {
 				names = append(names, id.Name)
 			}

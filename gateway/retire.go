@@ -50,7 +50,7 @@ func (a *application) holders(id ID) (held []ID) {
 	if a.w.spare(a.w.blocks.get(id)) {
 		return nil
 	}
-	for user := range a.w.users.m[id] {
+	for user := range a.w.users.of(id) {
 		if b := a.w.blocks.get(user); b != nil && targets(b.InForce)[id] {
 			held = append(held, user)
 		}
@@ -166,7 +166,7 @@ func (a *application) needs(target ID, names func(*Form) bool) (by ID, found boo
 			by, found = user, true
 		}
 	}
-	for user := range a.w.users.m[target] {
+	for user := range a.w.users.of(target) {
 		look(user)
 	}
 	for _, user := range a.remembered()[target] {

@@ -96,7 +96,7 @@ func (a *application) countScopes(f *flat, n int) {
 // hostsChanged marks the scopes of a host's listener in which a wildcard host could stand in for it.
 func (a *application) hostsChanged(host Unit) {
 	listener, name, _ := strings.Cut(host.Name, "/")
-	for scope, hosts := range a.w.scopes.m {
+	for scope, hosts := range a.w.scopes.entries() {
 		if !strings.HasPrefix(scope, listener+"/") {
 			continue
 		}
@@ -122,7 +122,7 @@ func covers(wildcard, host string) bool {
 // host of the scope would take its requests: the longest host that matches decides, whether it has a route or not.
 func (w *World) scopeInputs(in *Inputs) {
 	name, segment, _ := strings.Cut(in.Unit.Name, "/")
-	hosts := w.scopes.m[in.Unit.Name]
+	hosts := w.scopes.of(in.Unit.Name)
 	gw, listener, _ := strings.Cut(name, ".")
 	g := w.gateways.get(gw)
 	if g == nil || !g.listener(listener).Scoped() || segment != "" && len(hosts) == 0 {

@@ -44,10 +44,10 @@ func (a *application) takeSecrets(in Input) {
 
 // secretUnits touches what carries a secret.
 func (a *application) secretUnits(id ID) {
-	for c := range a.w.carried.m[id] {
+	for c := range a.w.carried.of(id) {
 		a.units[SecretUse{id, c.field}.Unit()] = struct{}{}
 	}
-	for upstream := range a.w.signs.m[id] {
+	for upstream := range a.w.signs.of(id) {
 		a.units[Unit{UnitSigner, upstream}] = struct{}{}
 	}
 }
@@ -67,7 +67,7 @@ func (w *World) secretInputs(in *Inputs) {
 	id := ID{KindSecret, name}
 	in.Field = field
 	gateways := map[string]bool{}
-	for c := range w.carried.m[id] {
+	for c := range w.carried.of(id) {
 		if c.field == field {
 			gateways[c.gateway] = true
 		}
@@ -86,7 +86,7 @@ func (w *World) signerInputs(in *Inputs) {
 	}
 	in.Upstream = u
 	in.form(w, ID{KindUpstream, u.Name})
-	in.Gateways = slices.Sorted(maps.Keys(w.uses.m[u.Name]))
+	in.Gateways = slices.Sorted(maps.Keys(w.uses.of(u.Name)))
 	if w.secrets.get(u.Lambda.Credentials.ID) == nil {
 		in.Gateways = nil
 		return

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"hash/maphash"
+	"iter"
 	"maps"
 )
 
@@ -19,6 +20,21 @@ type shards[K comparable, V any] struct {
 func (s *shards[K, V]) share() { s.mine = [shardCount]bool{} }
 
 func (s *shards[K, V]) shard(k K) uint64 { return maphash.Comparable(shardSeed, k) % shardCount }
+
+func (s *shards[K, V]) get(k K) V { return s.parts[s.shard(k)][k] }
+
+// entries runs over all of them, in no order. Nothing may be written meanwhile.
+func (s *shards[K, V]) entries() iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		for _, part := range s.parts {
+			for k, v := range part {
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
+}
 
 func (s *shards[K, V]) lookup(k K) (V, bool) {
 	v, ok := s.parts[s.shard(k)][k]

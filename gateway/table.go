@@ -123,7 +123,7 @@ func (w *World) AllUnits() []Unit {
 	for u := range w.tables.m {
 		set[u] = struct{}{}
 	}
-	for name := range w.scopes.m {
+	for name := range w.scopes.entries() {
 		set[Unit{UnitScope, name}] = struct{}{}
 	}
 	for name, u := range w.upstreams.m {
@@ -133,7 +133,7 @@ func (w *World) AllUnits() []Unit {
 			set[Unit{UnitSigner, name}] = struct{}{}
 		}
 	}
-	for id, uses := range w.carried.m {
+	for id, uses := range w.carried.entries() {
 		for c := range uses {
 			set[SecretUse{id, c.field}.Unit()] = struct{}{}
 		}

@@ -21,12 +21,12 @@ type World struct {
 	rules *Rules
 
 	// Inputs, as last given.
-	docs       cow[string, *Document] // the last good version of each document
-	broken     cow[string, *Document] // documents whose newest version does not parse
-	leaves     cow[ID, *string]       // raw values that were read or written
-	rejected   cow[ID, *BadValue]     // values that make a reader invalid
+	docs       shards[string, *Document] // the last good version of each document
+	broken     cow[string, *Document]    // documents whose newest version does not parse
+	leaves     cow[ID, *string]          // raw values that were read or written
+	rejected   cow[ID, *BadValue]        // values that make a reader invalid
 	sources    shards[SourceKey, []Endpoint]
-	ledger     cow[ID, *Form] // last accepted form of each block, and of each value
+	ledger     shards[ID, *Form] // last accepted form of each block, and of each value
 	quarantine cow[FormRef, string]
 	drained    cow[string, bool]
 	settled    bool // the start-up grace is over
@@ -36,12 +36,12 @@ type World struct {
 	versions   cow[ID, string]       // of secret material; absent: not known yet, "": expired
 
 	// Derived.
-	blocks    cow[ID, *Block]
-	defs      cow[ID, []definition]      // documents that define a block, the winner first
+	blocks    shards[ID, *Block]
+	defs      shards[ID, []definition]   // documents that define a block, the winner first
 	readers   counts[ID, ID]             // leaf or local → blocks whose newest form read it
 	stated    counts[ID, string]         // value → the defaults that newest forms state for it
 	users     counts[ID, ID]             // block → blocks that name it, in their newest form or the one in force
-	names     cow[ID, map[ID]bool]       // the reverse of users
+	names     shards[ID, map[ID]bool]    // the reverse of users
 	deleted   cow[ID, bool]              // retired blocks
 	withheld  cow[ID, bool]              // blocks whose newest form lacks what others need
 	claimants counts[string, ID]         // host and match → routes that want it, in their newest form or the one in force
@@ -79,11 +79,16 @@ func New(rules *Rules) *World { return &World{rules: rules} }
 // begin returns a copy that shares everything until it is written to.
 func (w *World) begin() *World {
 	n := *w
-	n.docs.mine, n.broken.mine, n.leaves.mine, n.rejected.mine = false, false, false, false
-	n.ledger.mine, n.quarantine.mine, n.drained.mine = false, false, false
+	n.broken.mine, n.leaves.mine, n.rejected.mine = false, false, false
+	n.quarantine.mine, n.drained.mine = false, false
+	n.docs.share()
+	n.ledger.share()
+	n.blocks.share()
+	n.defs.share()
+	n.names.share()
 	n.sources.share()
-	n.blocks.mine, n.defs.mine, n.tables.mine, n.gateways.mine, n.upstreams.mine = false, false, false, false, false
-	n.names.mine, n.deleted.mine, n.withheld.mine = false, false, false
+	n.tables.mine, n.gateways.mine, n.upstreams.mine = false, false, false
+	n.deleted.mine, n.withheld.mine = false, false
 	n.readers.share()
 	n.stated.share()
 	n.users.share()
@@ -135,14 +140,14 @@ func (w *World) Block(id ID) *Block { return w.blocks.get(id) }
 
 // Blocks lists all blocks, sorted by ID.
 func (w *World) Blocks() []*Block {
-	out := slices.Collect(maps.Values(w.blocks.m))
+	out := slices.Collect(w.Each())
 	slices.SortFunc(out, func(a, b *Block) int { return CompareID(a.ID, b.ID) })
 	return out
 }
 
 // Documents lists the documents by name: the newest version, which may be broken.
 func (w *World) Documents() map[string]*Document {
-	out := maps.Clone(w.docs.m)
+	out := w.docs.all()
 	if out == nil {
 		out = map[string]*Document{}
 	}
@@ -159,7 +164,7 @@ func (w *World) Gateways() []*Gateway { return sortedValues(w.gateways.m) }
 // kindGateways lists the gateway blocks, in force or not.
 func (w *World) kindGateways() map[ID]bool {
 	out := map[ID]bool{}
-	for id := range w.defs.m {
+	for id := range w.defs.entries() {
 		if id.Kind == KindGateway {
 			out[id] = true
 		}
@@ -207,7 +212,7 @@ func (w *World) BadValues() []*BadValue {
 // Leaves lists the values, variables and files that some block read, with what is in force; nil is absent.
 func (w *World) Leaves() map[ID]*string {
 	out := map[ID]*string{}
-	for id := range w.readers.m {
+	for id := range w.readers.entries() {
 		if id.Kind != KindLocal {
 			out[id] = w.leaf(id)
 		}
@@ -219,10 +224,10 @@ func (w *World) Leaves() map[ID]*string {
 func (w *World) Accepted(id ID) *Form { return w.ledger.get(id) }
 
 // Ledger lists the last accepted forms of blocks, and of values under their kv IDs.
-func (w *World) Ledger() map[ID]*Form { return maps.Clone(w.ledger.m) }
+func (w *World) Ledger() map[ID]*Form { return w.ledger.all() }
 
 // LastGood lists the newest version of each document that parsed.
-func (w *World) LastGood() []*Document { return sortedValues(w.docs.m) }
+func (w *World) LastGood() []*Document { return sortedValues(w.docs.all()) }
 
 // Raw lists the leaves as they were given, those that are not in force included; nil is absent.
 func (w *World) Raw() map[ID]*string { return maps.Clone(w.leaves.m) }
@@ -242,7 +247,7 @@ func (w *World) Detached(id ID) bool {
 
 // UsersOf lists the blocks that name id, sorted.
 func (w *World) UsersOf(id ID) []ID {
-	out := slices.Collect(maps.Keys(w.users.m[id]))
+	out := slices.Collect(maps.Keys(w.users.of(id)))
 	slices.SortFunc(out, CompareID)
 	return out
 }
