@@ -217,7 +217,7 @@ func (a *application) namedBefore(block, function ID) bool {
 
 // insteadFunction suggests a function of the upstream, or says that the one meant has errors of its own.
 func (a *application) insteadFunction(u *Upstream, id ID) string {
-	if b := a.w.blocks.get(id.Written()); b != nil && b.Newest != nil && b.InForce == nil {
+	if b := a.w.blocks.get(id.Written()); b != nil && b.Newest != nil && b.InForce == nil && !layers(b.Newest) {
 		return " The block of that name is itself not accepted; its own diagnostics say why."
 	}
 	hint, known := a.hints[id]
@@ -248,11 +248,23 @@ func (a *application) functionNames(u *Upstream) []string {
 	}
 	for user := range a.w.users.of(ID{KindUpstream, u.Name}.Written()) {
 		if up, name, ok := SplitFunction(user); ok && up == u.Name {
-			names = append(names, name)
+			if b, inForce := a.w.functions.lookup(user); inForce && b.declared != nil {
+				names = append(names, name)
+			}
 		}
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
 	a.names[key] = names
 	return names
+}
+
+// layers says that a form of a function block declares nothing, and is to be laid on what is discovered.
+func layers(f *Form) bool {
+	for _, v := range instances(f) {
+		if b, ok := v.(*FunctionBlock); ok && !b.Declares() {
+			return true
+		}
+	}
+	return false
 }
