@@ -1,185 +1,88 @@
 package console
 
 import (
-	"errors"
 	"fmt"
-	"net/http"
-	"net/netip"
-	"net/url"
-	"strconv"
-	"strings"
+	"slices"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// ErrNoGateway is the answer to a question about requests where no gateway is in force.
-var ErrNoGateway = errors.New("no gateway is in force: a document with a gateway block says where requests come in")
-
 // Explain says what becomes of a request in a world, on every listener that may take it. An error is a request that
 // makes no sense.
-func Explain(w *gateway.World, req ExplainRequest) (Explanation, error) {
-	r, port, raw, err := parseRequest(req)
-	if err != nil {
+func Explain(w *gateway.World, req ExplainRequest, programs Programs) (Explanation, error) {
+	at, err := Locate(w, req)
+	if at == nil {
 		return Explanation{}, err
 	}
-	path, action := gateway.NormalisePath(raw)
-	r.Path = path
-	out := Explanation{Method: r.Method, Host: r.Host, Path: path, Listeners: []Decision{}}
-	for _, k := range listenersFor(w, req, port) {
-		out.Listeners = append(out.Listeners, decide(w, k, *r, action))
+	out := Explanation{Method: at.Request.Method, Host: at.Request.Host, Path: at.Request.Path, Listeners: []Decision{}}
+	if err != nil {
+		return out, err
 	}
-	if len(w.Gateways()) == 0 {
-		return out, ErrNoGateway
-	}
-	if len(out.Listeners) == 0 {
-		return out, errors.New("no gateway in force has such a listener")
+	for _, h := range at.Hits {
+		d, err := decide(w, h, at, programs)
+		if err != nil {
+			return out, err
+		}
+		out.Listeners = append(out.Listeners, d)
 	}
 	return out, nil
 }
 
-func parseRequest(req ExplainRequest) (r *gateway.Request, port int, path string, err error) {
-	u, err := url.Parse(req.URL)
-	if err != nil {
-		return nil, 0, "", fmt.Errorf("url %q is none: %w", req.URL, errors.Unwrap(err))
-	}
-	r = &gateway.Request{Method: req.Method, Host: u.Host, Query: gateway.ParseQuery(u.RawQuery), Headers: http.Header{}}
-	if r.Method == "" {
-		r.Method = http.MethodGet
-	}
-	for name, values := range req.Headers {
-		name = strings.ToLower(name)
-		if name == "host" && len(values) > 0 {
-			r.Host = values[0]
-			continue
-		}
-		r.Headers[name] = append(r.Headers[name], values...)
-	}
-	if r.Host == "" {
-		return nil, 0, "", errors.New("the request has no host: give a whole URL, or the header Host")
-	}
-	if req.ClientIP != "" {
-		if r.ClientIP, err = netip.ParseAddr(req.ClientIP); err != nil {
-			return nil, 0, "", fmt.Errorf("client address %q is no IP address", req.ClientIP)
-		}
-	}
-	if port, err = strconv.Atoi(u.Port()); err != nil {
-		port = map[string]int{"http": 80, "https": 443}[u.Scheme]
-	}
-	path = u.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
-	return r, port, path, nil
-}
-
-// listenersFor lists the listeners that were asked for; where none was, those on the port, else all.
-func listenersFor(w *gateway.World, req ExplainRequest, port int) (out []gateway.ListenerKey) {
-	var onPort []gateway.ListenerKey
-	for _, g := range w.Gateways() {
-		if req.Gateway != "" && req.Gateway != g.Name {
-			continue
-		}
-		for _, l := range g.Listeners {
-			if req.Listener != "" && req.Listener != l.Name {
-				continue
-			}
-			k := gateway.ListenerKey{Gateway: g.Name, Listener: l.Name}
-			out = append(out, k)
-			if l.Port == port {
-				onPort = append(onPort, k)
-			}
-		}
-	}
-	if req.Listener == "" && len(onPort) > 0 {
-		return onPort
-	}
-	return out
-}
-
-func decide(w *gateway.World, k gateway.ListenerKey, r gateway.Request, action gateway.PathAction) Decision {
-	d := Decision{Gateway: k.Gateway, Listener: k.Listener, Destinations: []Landing{}, Nearly: []Miss{}}
-	switch action {
-	case gateway.PathReject:
+func decide(w *gateway.World, h Hit, at *Located, programs Programs) (Decision, error) {
+	d := Decision{Gateway: h.Listener.Gateway, Listener: h.Listener.Listener, Destinations: []Landing{}, Nearly: []Miss{}}
+	switch {
+	case h.Action == gateway.PathReject:
 		d.Outcome, d.Text = "reject", "400: the path does not begin with a slash, or holds a fragment"
-		return d
-	case gateway.PathRedirect:
-		d.Outcome, d.Text = "redirect", "307 to "+r.Path+": the path holds escaped slashes, which the edge resolves before any route sees them"
-		return d
+		return d, nil
+	case h.Action == gateway.PathRedirect:
+		d.Outcome, d.Text = "redirect", "307 to "+at.Request.Path+": the path holds escaped slashes, which the edge resolves before any route sees them"
+		return d, nil
+	case h.Host == "":
+		d.Outcome, d.Text = "no_host", fmt.Sprintf("404: no route of this listener has the host %s, a wildcard that covers it, or no hosts at all", at.Request.Host)
+		return d, nil
 	}
-	host, ok := gateway.MatchHost(w.Hosts(k), r.Host)
-	if !ok {
-		d.Outcome, d.Text = "no_host", fmt.Sprintf("404: no route of this listener has the host %s, a wildcard that covers it, or no hosts at all", r.Host)
-		return d
+	d.Host = h.Host
+	position := slices.Index(h.Table, h.Entry)
+	if position < 0 {
+		position = len(h.Table)
 	}
-	d.Host = host
-	table := w.Table(k, host)
-	entry, vars := gateway.MatchTable(table, r)
-	position := len(table)
-	for i, e := range table {
-		if e == entry {
-			position = i
-			break
-		}
-	}
-	for _, m := range gateway.HostTable(table[:position]).Nearly(r) {
+	for _, m := range gateway.HostTable(h.Table[:position]).Nearly(at.Request) {
 		d.Nearly = append(d.Nearly, missOf(m))
 	}
-	if entry == nil {
-		d.Outcome, d.Text = "no_route", fmt.Sprintf("404: none of the %d entries for %s takes it", len(table), host)
-		return d
+	if h.Entry == nil {
+		d.Outcome, d.Text = "no_route", fmt.Sprintf("404: none of the %d entries for %s takes it", len(h.Table), h.Host)
+		return d, nil
 	}
-	route := routeOf(k, host, position+1, entry)
-	d.Outcome, d.Route, d.Variables = "route", &route, vars
-	d.Text = fmt.Sprintf("route %s takes it: %s", route.Name, lead(route))
-	d.Destinations = landings(w, entry, r.Path, vars)
-	return d
+	route := routeOf(h.Listener, h.Host, position+1, h.Entry)
+	d.Outcome, d.Route, d.Variables = "route", &route, h.Vars
+	d.Text = fmt.Sprintf("route %s takes it: %s", route.Name, route.Lead())
+	var err error
+	d.Destinations, err = landings(w, h, at.Raw, programs)
+	return d, err
 }
 
-func landings(w *gateway.World, e *gateway.TableRoute, path string, vars map[string]string) []Landing {
+func landings(w *gateway.World, h Hit, raw gateway.RawRequest, programs Programs) ([]Landing, error) {
 	out := []Landing{}
-	total := totalWeight(e)
-	for _, dest := range e.Destinations {
-		l := Landing{Share: share(dest, total), Path: rewritten(e.Match, dest.To, path, vars), Features: featuresOf(dest.Features)}
+	total := totalWeight(h.Entry)
+	for _, dest := range h.Entry.Destinations {
+		l := Landing{
+			Share: share(dest, total), Features: featuresOf(dest.Features), Degraded: dest.Degraded, Arguments: argumentsOf(dest, h.Entry.Match),
+		}
+		if dest.To != nil {
+			l.Function = dest.To.Function.ID.Name
+		}
 		if dest.Upstream != nil {
 			u := upstreamOf(w, dest.Upstream, nil)
 			l.Upstream, l.Healthy, l.Known = u.Name, u.Healthy, len(u.Endpoints)
 		}
+		a, err := h.Try(raw, dest, programs)
+		if err != nil {
+			return nil, err
+		}
+		l.attempt(a, dest)
 		out = append(out, l)
 	}
-	return out
-}
-
-// rewritten is the path as the upstream sees it.
-func rewritten(m *gateway.Match, to *gateway.Destination, path string, vars map[string]string) string {
-	switch {
-	case to == nil:
-		return path
-	case to.Path != "":
-		parts, err := gateway.ParsePathTemplate(to.Path)
-		if err != nil {
-			return to.Path
-		}
-		var b strings.Builder
-		for _, p := range parts {
-			if p.Literal != "" {
-				b.WriteString(p.Literal)
-			} else {
-				b.WriteString(vars[p.Name])
-			}
-		}
-		return b.String()
-	case to.PrefixRewrite != nil:
-		rest := strings.TrimPrefix(path, strings.TrimSuffix(m.Prefix, "/"))
-		out := strings.TrimSuffix(*to.PrefixRewrite, "/") + "/" + strings.TrimPrefix(rest, "/")
-		if rest == "" {
-			out = *to.PrefixRewrite
-		}
-		if !strings.HasPrefix(out, "/") {
-			out = "/" + out
-		}
-		return out
-	}
-	return path
+	return out, nil
 }
 
 func missOf(m gateway.Miss) Miss {

@@ -229,9 +229,14 @@ func parse(name, text string) *gateway.Document {
 }
 
 func (f *fake) server(change func(*console.Config)) *console.Server {
-	cfg := console.Config{Version: "test", Origin: "consul", World: f, Facts: f, Actions: f, Parse: parse}
+	cfg := console.Config{Version: "test", Origin: "consul", World: f, Facts: f, Actions: f, Parse: parse, Programs: program}
 	if change != nil {
 		change(&cfg)
 	}
 	return console.New(cfg)
+}
+
+// program is what a destination says by itself: no feature of these tests changes messages.
+func program(e *gateway.TableRoute, d *gateway.TableDestination) (*gateway.Program, error) {
+	return &gateway.Program{Path: e.Match.Path, Call: d.Call}, nil
 }

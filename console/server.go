@@ -53,6 +53,7 @@ type Config struct {
 	Facts    Facts
 	Actions  Actions
 	Parse    Parser
+	Programs Programs
 	Gatherer prometheus.Gatherer // of /metrics; nil: there are none
 	Token    *Token              // nil: everybody on this machine may ask
 	TLS      *tls.Config         // nil: plain HTTP
@@ -113,7 +114,9 @@ func (s *Server) Handler() http.Handler {
 	post(mux, "/v1/plan", maxPlanBody, func(_ context.Context, q PlanRequest) (Plan, error) {
 		return MakePlan(world(), q, s.cfg.Parse)
 	})
-	post(mux, "/v1/explain", maxBody, func(_ context.Context, q ExplainRequest) (Explanation, error) { return Explain(world(), q) })
+	post(mux, "/v1/explain", maxBody, func(_ context.Context, q ExplainRequest) (Explanation, error) {
+		return Explain(world(), q, s.cfg.Programs)
+	})
 	post(mux, "/v1/drain", maxBody, s.drain)
 	post(mux, "/v1/freeze", maxBody, s.freeze)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })

@@ -109,6 +109,8 @@ type ExplainRequest struct {
 	ClientIP string              `json:"client_ip"` // default: unknown
 	Gateway  string              `json:"gateway"`   // default: all
 	Listener string              `json:"listener"`  // default: those with the port of the URL, else all
+	Body     string              `json:"body"`      // as it is on the wire; its type is what the header Content-Type says
+	Claims   map[string]any      `json:"claims"`    // of the client's token; null: it has none
 }
 
 // Explanation is what would become of a request on each listener that may take it.
@@ -134,12 +136,61 @@ type Decision struct {
 
 // Landing is where a share of such requests arrives.
 type Landing struct {
-	Upstream string    `json:"upstream"` // its name
-	Share    float64   `json:"share"`    // of 1
-	Path     string    `json:"path"`     // as the upstream sees it
-	Healthy  int       `json:"healthy"`  // endpoints that take traffic
-	Known    int       `json:"known"`    // endpoints, unhealthy ones too
-	Features []Feature `json:"features"` // in force there
+	Upstream        string          `json:"upstream"`           // its name
+	Function        string          `json:"function,omitempty"` // UPSTREAM.NAME, if one is called
+	Degraded        string          `json:"degraded,omitempty"` // why the call may fail
+	Share           float64         `json:"share"`              // of 1
+	Path            string          `json:"path"`               // as the upstream sees it
+	Arguments       []BoundArgument `json:"arguments"`          // of the function
+	Sent            *SentRequest    `json:"sent,omitempty"`     // what the upstream gets, as far as the request given decides it
+	Refused         *Refused        `json:"refused,omitempty"`  // what the client gets at once, if nothing is sent
+	RequestChanges  []MessageChange `json:"request_changes"`    // in order
+	ResponseChanges []MessageChange `json:"response_changes"`   // in order
+	Healthy         int             `json:"healthy"`            // endpoints that take traffic
+	Known           int             `json:"known"`              // endpoints, unhealthy ones too
+	Features        []Feature       `json:"features"`           // in force there
+}
+
+// BoundArgument is one argument of a call, and where its value comes from.
+type BoundArgument struct {
+	Name     string `json:"name"`            // as args name it
+	In       string `json:"in"`              // as in Argument
+	Type     string `json:"type"`            // in a few words
+	Required bool   `json:"required"`        // the call fails without it
+	From     string `json:"from"`            // "args", "path" (the variable of that name) or "client" (query or body)
+	Value    string `json:"value"`           // the expression
+	Range    *Range `json:"range,omitempty"` // of an expression in args
+}
+
+// SentRequest is a request to an upstream.
+type SentRequest struct {
+	Method  string            `json:"method"`  // of the request
+	Path    string            `json:"path"`    // without the query
+	Query   string            `json:"query"`   // without the question mark
+	Headers map[string]string `json:"headers"` // by lower-case name; those that Envoy adds by itself are not among them
+	Body    string            `json:"body"`    // as it is sent; for a gRPC method the message as JSON
+}
+
+// Refused is an answer of the gateway in place of a call.
+type Refused struct {
+	Status int    `json:"status"`          // that the client gets
+	Reason string `json:"reason"`          // in one word
+	Text   string `json:"text"`            // that the client reads
+	Cause  string `json:"cause,omitempty"` // the details, which the client does not get
+}
+
+// MessageChange is one step of what happens to a request or a response.
+type MessageChange struct {
+	By       string    `json:"by"`               // "call", "request" or "response"
+	Statuses []string  `json:"status,omitempty"` // of the responses that it changes; none: all
+	Sets     []SetPart `json:"sets"`             // in order
+	Range    *Range    `json:"range,omitempty"`  // of the block
+}
+
+// SetPart is one part of a message that changes.
+type SetPart struct {
+	Part  string `json:"part"`  // "method", "path", "query.NAME", "header NAME", "body", "status" …
+	Value string `json:"value"` // the expression; null removes
 }
 
 // Miss is an entry that does not take the request, and why.

@@ -6,20 +6,19 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/console"
-	"github.com/sluice-gateway/sluice/gateway"
 )
 
 type explainFlags struct {
 	clientFlags
 	headers                     []string
 	clientIP, gateway, listener string
+	body, claims, world         string
 	documents                   []string
 }
 
@@ -27,15 +26,19 @@ func (a *app) explainCommand() *cobra.Command {
 	var f explainFlags
 	c := clientCommand(&cobra.Command{
 		Use: "explain METHOD URL", Short: "Which route takes a request, and why", Args: cobra.ExactArgs(2),
-		Long: "Say which route takes a request and why, which others nearly did, where it goes, and what each feature does and\n" +
-			"where it was written. With -documents nothing is asked: the documents at the paths are the world.",
+		Long: "Say which route takes a request and why, which others nearly did, which function it calls with which arguments,\n" +
+			"what is sent, what is changed on the way and back, and what each feature does and where it was written. With\n" +
+			"-documents nothing is asked: the documents at the paths are the world.",
 		RunE: func(c *cobra.Command, args []string) error { return a.explain(c, args, f) },
 	}, &f.clientFlags)
 	c.Flags().StringArrayVarP(&f.headers, "header", "H", nil, "`NAME: VALUE` of the request (repeatable)")
+	c.Flags().StringVar(&f.body, "body", "", "the request's body; JSON, unless the header Content-Type says otherwise")
+	c.Flags().StringVar(&f.claims, "claims", "", "the claims of the client's token, as JSON")
 	c.Flags().StringVar(&f.clientIP, "client-ip", "", "the client's address")
 	c.Flags().StringVar(&f.gateway, "gateway", "", "only on this `GATEWAY`")
 	c.Flags().StringVar(&f.listener, "listener", "", "only on this `LISTENER` (default: the one with the URL's port, else all)")
 	c.Flags().StringArrayVar(&f.documents, "documents", nil, "explain by the documents at `PATH`, offline (repeatable)")
+	c.Flags().StringVar(&f.world, "world", "", "with -documents: what is live besides, from `FILE`, printed by sluice world")
 	return c
 }
 
@@ -54,6 +57,9 @@ func (a *app) explain(c *cobra.Command, args []string, f explainFlags) error {
 		name = http.CanonicalHeaderKey(strings.TrimSpace(name))
 		req.Headers[name] = append(req.Headers[name], strings.TrimSpace(value))
 	}
+	if err := f.payload(&req); err != nil {
+		return err
+	}
 	out, err := a.askExplanation(c, req, f)
 	if err != nil {
 		return err
@@ -68,24 +74,37 @@ func (a *app) explain(c *cobra.Command, args []string, f explainFlags) error {
 	return nil
 }
 
+// payload adds the body and the claims.
+func (f explainFlags) payload(req *console.ExplainRequest) error {
+	req.Body = f.body
+	if f.body != "" && len(req.Headers["Content-Type"]) == 0 {
+		req.Headers["Content-Type"] = []string{"application/json"}
+	}
+	if f.claims == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(f.claims), &req.Claims); err != nil || req.Claims == nil {
+		return usage("-claims is no JSON object: %s", f.claims)
+	}
+	return nil
+}
+
 func (a *app) askExplanation(c *cobra.Command, req console.ExplainRequest, f explainFlags) (out console.Explanation, err error) {
 	if len(f.documents) == 0 {
+		if f.world != "" {
+			return out, usage("-world goes with -documents")
+		}
 		cl, err := a.client(f.clientFlags)
 		if err != nil {
 			return out, err
 		}
 		return out, cl.post(c.Context(), "/v1/explain", req, &out)
 	}
-	files, err := readPaths(f.documents)
+	off, err := a.offline(f.documents, f.world)
 	if err != nil {
 		return out, err
 	}
-	t, err := translator()
-	if err != nil {
-		return out, err
-	}
-	ws := workspaceOf(files, gateway.New(rules(t)), schema(), os.LookupEnv)
-	if out, err = console.Explain(ws.world, req); errors.Is(err, console.ErrNoGateway) {
+	if out, err = console.Explain(off.world, req, off.translator.ProgramOf); errors.Is(err, console.ErrNoGateway) {
 		return out, &exit{codeDocuments, err}
 	} else if err != nil {
 		return out, usage("%w", err)
@@ -107,8 +126,7 @@ func (a *app) showDecision(d console.Decision) {
 		a.showFeatures("  ", r.Features)
 	}
 	for _, l := range d.Destinations {
-		fmt.Fprintf(a.out, "  → upstream.%s %g%%, as %s, %d of %s healthy\n", l.Upstream, l.Share*100, l.Path, l.Healthy, plural(l.Known, "endpoint"))
-		a.showFeatures("      ", l.Features)
+		a.showLanding(l)
 	}
 	if len(d.Nearly) > 0 {
 		fmt.Fprintln(a.out, "  these did not take it:")

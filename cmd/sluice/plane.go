@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/console"
 	"github.com/sluice-gateway/sluice/control"
 	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/discovery/lambda"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/hcl"
 	"github.com/sluice-gateway/sluice/secrets"
@@ -35,6 +36,7 @@ type planeConfig struct {
 	paths     []string      // documents on disk; empty: they are in kv
 	consuls   []*catalog.Client
 	vaults    map[string]secrets.VaultConfig
+	lambdas   lambda.Options
 	kv        *catalog.Client // that has the documents; nil: they are on disk
 	loopback  bool            // every listener is on 127.0.0.1, whatever its document says
 
@@ -115,7 +117,7 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	gate.Server = p.xds
 	p.facts = &facts{plane: p}
 	api := console.Config{
-		Version: version, Origin: "files", World: p.loop, Facts: p.facts, Actions: p.actions(), Parse: p.parse, Gatherer: p.registry,
+		Version: version, Origin: "files", World: p.loop, Facts: p.facts, Actions: p.actions(), Parse: p.parse, Programs: t.ProgramOf, Gatherer: p.registry,
 		Token: cfg.apiToken, TLS: cfg.apiTLS, Log: cfg.log.Named("console"),
 	}
 	if cfg.kv != nil {
