@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awslambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
@@ -25,25 +27,44 @@ type client interface {
 
 var _ client = (*awslambda.Client)(nil)
 
-// requestTimeout bounds one request of several that a call may need.
-const requestTimeout = 10 * time.Second
+const attempts = 6 // of one request
 
 // newClient makes a client that tries a throttled or failed request again a few times, later and later.
-func newClient(block *gateway.Lambda, credentials aws.CredentialsProvider) client {
+func newClient(block *gateway.Lambda, credentials aws.CredentialsProvider, opts Options) client {
 	o := awslambda.Options{
 		Region:      block.Region,
 		Credentials: credentials,
 		HTTPClient: &http.Client{
-			Timeout:       requestTimeout,
+			Timeout:       opts.Timeout,
+			Transport:     opts.Transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 6, 20*time.Second }),
+		Retryer: patient{retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, opts.backoff }), opts.backoff},
 		AppID:   "sluice",
 	}
 	if block.Endpoint != "" {
 		o.BaseEndpoint = aws.String(block.Endpoint)
 	}
 	return awslambda.New(o)
+}
+
+// patient waits for as long as an answer asks for, within bounds.
+type patient struct {
+	aws.RetryerV2
+	longest time.Duration
+}
+
+// RetryDelay implements aws.Retryer.
+func (p patient) RetryDelay(attempt int, err error) (time.Duration, error) {
+	pause, other := p.RetryerV2.RetryDelay(attempt, err)
+	var answer *smithyhttp.ResponseError
+	if other != nil || !errors.As(err, &answer) || answer.Response == nil {
+		return pause, other
+	}
+	if seconds, err := strconv.Atoi(answer.Response.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		pause = max(pause, min(time.Duration(seconds)*time.Second, p.longest))
+	}
+	return pause, nil
 }
 
 // secretCredentials read a secret at each request, so that rotated keys count at once.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,13 +27,21 @@ type Options struct {
 	// Connections are the agent's own credentials by name, for blocks with a connection.
 	Connections map[string]aws.CredentialsProvider
 
+	// Transport makes the requests; nil: one of the kind's own, which trusts the system's certificates.
+	Transport *http.Transport
+
+	// Timeout bounds one request. 0 means 10 s. One that was not answered, or throttled, is made again, up to five times.
+	Timeout time.Duration
+
 	// Rate is how many requests a second may be made about single functions. 0 means 10: an account allows 15 for all
 	// who ask (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 	Rate float64
 
 	// Fresh is how long what was learnt of a single function is taken for true while the function itself has not
-	// changed. 0 means 5 minutes.
+	// changed. 0 means 5 minutes. Of a large account less is asked: 60 functions a round.
 	Fresh time.Duration
+
+	backoff time.Duration // the longest pause before a request is made again; 0 means 20 s
 }
 
 // roundDeadline bounds one round. Two thousand functions, asked about one by one at the usual rate, take several minutes
@@ -41,6 +50,10 @@ const roundDeadline = 15 * time.Minute
 
 // Kind is the kind "lambda".
 func Kind(opts Options) discovery.FinderKind {
+	if opts.Transport == nil {
+		opts.Transport = http.DefaultTransport.(*http.Transport).Clone() // it is one
+		opts.Transport.MaxIdleConnsPerHost = askers
+	}
 	return discovery.FinderKind{
 		Name: "lambda",
 		Open: func(f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
@@ -60,12 +73,18 @@ func open(opts Options, f gateway.Finder, near discovery.Surroundings) (discover
 	if opts.Fresh <= 0 {
 		opts.Fresh = 5 * time.Minute
 	}
+	if opts.Timeout <= 0 {
+		opts.Timeout = 10 * time.Second
+	}
+	if opts.backoff <= 0 {
+		opts.backoff = 20 * time.Second
+	}
 	credentials, err := credentialsOf(opts, block, near)
 	if err != nil {
 		return nil, err
 	}
 	l := &lister{
-		block: block, api: newClient(block, credentials), fresh: opts.Fresh,
+		block: block, api: newClient(block, credentials, opts), fresh: opts.Fresh,
 		pace: rate.NewLimiter(rate.Limit(opts.Rate), max(int(opts.Rate), 1)), details: map[string]detail{},
 	}
 	p := &discovery.FinderPoll{List: l.list, Interval: block.Interval, Deadline: roundDeadline}

@@ -85,6 +85,9 @@ func (l *lister) functions(arn string, versions []types.FunctionConfiguration) (
 	l.mu.Lock()
 	d := l.details[arn]
 	l.mu.Unlock()
+	if d.gone {
+		return nil
+	}
 	for tag, value := range l.block.Tags {
 		if d.tags[tag] != value {
 			return nil

@@ -50,6 +50,21 @@ func (s *LambdaSimulator) listAliases(w http.ResponseWriter, r *http.Request, f 
 	s.list(w, r, "Aliases", all)
 }
 
+func (s *LambdaSimulator) listURLs(w http.ResponseWriter, r *http.Request, f SimulatedFunction) {
+	var all []any
+	for _, qualifier := range slices.Sorted(maps.Keys(f.URLs)) {
+		arn := s.arn(f.Name)
+		if qualifier != "" {
+			arn += ":" + qualifier
+		}
+		all = append(all, map[string]any{
+			"FunctionArn": arn, "FunctionUrl": f.URLs[qualifier] + "/", "AuthType": "AWS_IAM",
+			"CreationTime": "2026-01-01T00:00:00.000Z", "LastModifiedTime": "2026-01-01T00:00:00.000Z",
+		})
+	}
+	s.list(w, r, "FunctionUrlConfigs", all)
+}
+
 func (s *LambdaSimulator) list(w http.ResponseWriter, r *http.Request, field string, all []any) {
 	from, to, next, err := s.page(r, len(all))
 	if err != nil {
@@ -73,7 +88,7 @@ func (s *LambdaSimulator) configuration(f SimulatedFunction, version string) map
 		"FunctionName": f.Name, "FunctionArn": arn, "Version": version, "Runtime": "provided.al2023",
 		"Handler": "bootstrap", "Timeout": int(f.timeout() / time.Second), "MemorySize": 128, "State": "Active",
 		"LastUpdateStatus": "Successful", "PackageType": "Zip", "LastModified": "2026-01-01T00:00:00.000+0000",
-		"RevisionId": "1",
+		"RevisionId": or(f.Revision, "1"), "Description": f.Description,
 	}
 }
 

@@ -34,6 +34,7 @@ func parseLambdaCall(r *http.Request) lambdaCall {
 	operations := map[string]string{
 		"POST 4 invocations": "Invoke", "POST 4 invoke-async": "InvokeAsync",
 		"GET 4 aliases": "ListAliases", "GET 4 versions": "ListVersionsByFunction", "GET 4 configuration": "GetFunctionConfiguration",
+		"GET 4 urls": "ListFunctionUrlConfigs",
 	}
 	switch {
 	case len(parts) == 3 && parts[1] == "tags" && r.Method == http.MethodGet:
@@ -83,6 +84,8 @@ func (s *LambdaSimulator) serve(w http.ResponseWriter, r *http.Request) {
 		s.listAliases(w, r, f)
 	case "ListVersionsByFunction":
 		s.listVersions(w, r, f)
+	case "ListFunctionUrlConfigs":
+		s.listURLs(w, r, f)
 	case "ListTags":
 		reply(w, map[string]any{"Tags": orEmpty(f.Tags)})
 	case "GetFunction":

@@ -47,7 +47,11 @@ type SimulatedFunction struct {
 	Versions map[string]LambdaHandler // published versions by number; a nil one runs Handler
 	Aliases  map[string]LambdaAlias
 	Tags     map[string]string
-	Timeout  time.Duration // 3 s when 0; in lists in whole seconds
+
+	Description string
+	URLs        map[string]string // Function URLs by qualifier, "" for none; they are listed and not served
+	Revision    string            // changes with the function; "1" when empty
+	Timeout     time.Duration     // 3 s when 0; in lists in whole seconds
 }
 
 // LambdaAlias points at a version, and sends a share of the calls to others.
@@ -58,7 +62,7 @@ type LambdaAlias struct {
 
 // LambdaFault makes requests fail. All that match take it; the one that was added last wins.
 type LambdaFault struct {
-	Operation     string // Invoke, ListFunctions, ListAliases, ListVersionsByFunction, ListTags, GetFunction; empty: each
+	Operation     string // Invoke, ListFunctions, ListAliases, ListVersionsByFunction, ListTags, ListFunctionUrlConfigs, GetFunction; empty: each
 	Function      string // empty: each
 	Status        int    // answered with this status; 0 with Hang or Cut
 	Code          string // the type of the error: TooManyRequestsException
