@@ -25,6 +25,7 @@ type agentConfig struct {
 	Config    *documentsConfig `hcl:"config,block"`
 	Consuls   []*consulConfig  `hcl:"consul,block"`
 	Vaults    []*vaultConfig   `hcl:"vault,block"`
+	AWS       []*awsConfig     `hcl:"aws,block"`
 	XDS       *xdsConfig       `hcl:"xds,block"`
 	HTTP      *httpConfig      `hcl:"http,block"`
 	Telemetry *telemetryConfig `hcl:"telemetry,block"`
@@ -128,6 +129,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 	if !diags.HasErrors() {
 		diags = append(diags, cfg.check(merged.MissingItemRange())...)
 		diags = append(diags, cfg.checkVaults()...)
+		diags = append(diags, cfg.checkAWS()...)
 	}
 	return cfg, diags, texts, nil
 }

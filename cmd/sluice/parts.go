@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
 	reflection "github.com/sluice-gateway/sluice/discovery/grpc"
+	"github.com/sluice-gateway/sluice/discovery/lambda"
 	"github.com/sluice-gateway/sluice/discovery/openapi"
 	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/feature"
@@ -29,7 +30,7 @@ func finderKinds(cfg planeConfig, leftOut func(gateway.FinderKey, []string)) []d
 			folder = filepath.Dir(folder)
 		}
 	}
-	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind()}
+	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind(), lambda.Kind(cfg.lambdas)}
 }
 
 // schema is the language with all features and sources.

@@ -104,6 +104,9 @@ func (c *agentConfig) plane(log hclog.Logger) (pc planeConfig, err error) {
 		return pc, err
 	}
 	pc.vaults = c.vaults()
+	if pc.lambdas, err = c.lambdas(context.Background()); err != nil {
+		return pc, err
+	}
 	if c.Config.Path != "" {
 		pc.paths = []string{c.Config.Path}
 	}
