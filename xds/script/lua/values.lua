@@ -50,6 +50,12 @@ local function digits(x)
     end
     if found or p == 16 then
       local m, e = s:match("^([%d.]+)e(.*)$")
+      -- Of two decimals that are equally near, the even one: %e takes the larger.
+      local long = format("%.30e", x)
+      if p > 0 and find(long, "^50*e", p + 3) and byte(long, p + 2) % 2 == 0 then
+        local t, te = sub(long, 1, p + 2), long:match("e(.*)$")
+        if tonumber(t .. "e" .. te) == x then m, e = t, te end
+      end
       m = gsub(gsub(m, "%.", ""), "0+$", "")
       return m, tonumber(e)
     end
