@@ -9,8 +9,6 @@ import (
 	"unicode/utf8"
 )
 
-func binary(op string, a, b Expr) Expr { return Expr{Op: OpBinary, Name: op, Args: []Expr{a, b}} }
-
 func pattern(parts ...Expr) Expr { return Expr{Op: OpTemplate, Args: parts} }
 
 func ofResponse(path ...string) Expr { return Expr{Op: OpResponse, Path: path} }
@@ -31,7 +29,7 @@ func TestSend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out.Method != "POST" || out.Target != "/b/1+%C3%A9/c/d%20e?z=2&q=a%20b" || string(out.Body) != `{"big":123456789012345678901.50,"n":"1"}` || out.Headers["x-q"] != nil {
+	if out.Method != "POST" || out.Target != "/b/1+%C3%A9/c/d%20e?z=2&q=a%20b" || string(out.Body) != `{"big":123456789012345678901.50,"n":"1"}` || headerIn(out.Headers, "x-q") != nil {
 		t.Errorf("%+v %s", out, out.Body)
 	}
 	for target, reason := range map[string]string{"/other": "missing_path_value", "/a/%2E%2E/x": "path_traversal"} {
@@ -50,10 +48,10 @@ func TestReceive(t *testing.T) {
 	}}
 	resp := RawResponse{Status: 200, Headers: http.Header{"content-type": {"application/json"}, "etag": {"1"}}, Body: []byte(`{"x": "<&", "y": "<hr>"}`)}
 	out, err := p.Receive(RawRequest{Method: "GET", Target: "/"}, resp)
-	if err != nil || string(out.Body) != "<b>&lt;&amp;<hr>" || out.Headers["content-type"][0] != "text/html; charset=utf-8" || out.Headers["etag"] != nil {
+	if err != nil || string(out.Body) != "<b>&lt;&amp;<hr>" || headerIn(out.Headers, "content-type") != "text/html; charset=utf-8" || headerIn(out.Headers, "etag") != nil {
 		t.Errorf("%+v %s, %v", out, out.Body, err)
 	}
-	if out, err = p.Receive(RawRequest{Method: "GET", Target: "/"}, RawResponse{Status: 404, Body: []byte("x")}); err != nil || out.Status != 200 || out.Headers["x-was"][0] != "404" || string(out.Body) != "x" {
+	if out, err = p.Receive(RawRequest{Method: "GET", Target: "/"}, RawResponse{Status: 404, Body: []byte("x")}); err != nil || out.Status != 200 || headerIn(out.Headers, "x-was") != "404" || string(out.Body) != "x" {
 		t.Errorf("%+v, %v", out, err)
 	}
 	resp.Body = []byte("{")
@@ -75,7 +73,7 @@ func TestPrograms(t *testing.T) {
 			t.Errorf("%s is allowed", name)
 		}
 	}
-	if (&Program{Path: "/a"}).IsZero() != true {
+	if !(&Program{Path: "/a"}).IsZero() {
 		t.Error("a program that does nothing is not zero")
 	}
 }
