@@ -94,6 +94,7 @@ func StartLambdaSimulator(t testing.TB, o LambdaSimulatorOptions) *LambdaSimulat
 			t.Fatalf("load the certificate of the lambda simulator: %v", err)
 		}
 		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+		server.EnableHTTP2 = true
 		server.StartTLS()
 	} else {
 		server.Start()

@@ -11,6 +11,8 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	familyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/common/dns/v3"
+	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -21,6 +23,7 @@ import (
 )
 
 const (
+	dnsCluster      = "envoy.clusters.dns"
 	tlsSocket       = "envoy.transport_sockets.tls"
 	systemCAs       = "/etc/ssl/certs/ca-certificates.crt" // on the Envoys' machines
 	lambdaIdle      = 60 * time.Second                     // before AWS closes a connection that Envoy is about to use
@@ -111,7 +114,7 @@ func lambdaResource(out *Cluster) (*Resource, error) {
 		Key:      Key{TypeURL: ClusterType, Name: out.Cluster.Name},
 		Message:  out.Cluster,
 		Needs:    []Key{signer},
-		Requires: []string{mutationFilter, signingFilter},
+		Requires: []string{dnsCluster, mutationFilter, signingFilter},
 	}, nil
 }
 
@@ -120,13 +123,19 @@ func lambdaResource(out *Cluster) (*Resource, error) {
 func (p place) calls(out *Cluster, ca string) error {
 	c := out.Cluster
 	c.EdsClusterConfig = nil
-	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_LOGICAL_DNS}
-	c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
-	c.DnsRefreshRate, c.RespectDnsTtl = durationpb.New(nameRefresh), true
-	c.DnsFailureRefreshRate = &clusterv3.Cluster_RefreshRate{BaseInterval: durationpb.New(nameRetry), MaxInterval: durationpb.New(nameRetryLimit)}
-	if net.ParseIP(p.host) != nil {
-		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
-		c.DnsLookupFamily, c.DnsRefreshRate, c.RespectDnsTtl, c.DnsFailureRefreshRate = 0, nil, false, nil
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+	if net.ParseIP(p.host) == nil {
+		names, err := Pack(&dnsv3.DnsCluster{
+			DnsRefreshRate:               durationpb.New(nameRefresh),
+			DnsFailureRefreshRate:        &dnsv3.DnsCluster_RefreshRate{BaseInterval: durationpb.New(nameRetry), MaxInterval: durationpb.New(nameRetryLimit)},
+			RespectDnsTtl:                true,
+			DnsLookupFamily:              familyv3.DnsLookupFamily_V4_PREFERRED,
+			AllAddressesInSingleEndpoint: true,
+		})
+		if err != nil {
+			return err
+		}
+		c.ClusterDiscoveryType = &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{Name: dnsCluster, TypedConfig: names}}
 	}
 	c.LoadAssignment = &endpointv3.ClusterLoadAssignment{ClusterName: c.Name, Endpoints: []*endpointv3.LocalityLbEndpoints{{
 		LbEndpoints: []*endpointv3.LbEndpoint{{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/featuretest"
 	"github.com/sluice-gateway/sluice/internal/testenv"
+	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
 // lambdaEdge is a gateway on a free port, and an upstream of the simulator's functions, called by name.
@@ -169,5 +170,54 @@ func TestThrottledLambdas(t *testing.T) {
 			t.Errorf("%+v: the answer is %d %q %q", c.fault, a.Status, a.Header.Get("x-sluice-error"), a.Body)
 		}
 		s.Mend()
+	}
+}
+
+// TestLambdaOverTLS: the platform's certificate is checked, by its name and by whoever signed it, and the connection
+// speaks HTTP/2 where the platform does.
+func TestLambdaOverTLS(t *testing.T) {
+	s := testenv.StartLambdaSimulator(t, testenv.LambdaSimulatorOptions{TLS: true})
+	s.Put(testenv.SimulatedFunction{Name: "hello", Handler: proxied("hello")})
+	named := strings.Replace(s.Endpoint, "127.0.0.1", "localhost", 1)
+	for _, c := range []struct {
+		endpoint, ca string
+		status       int
+	}{{s.Endpoint, s.CAFile, 200}, {named, s.CAFile, 200}, {named, "", 503}} {
+		ca := ""
+		if c.ca != "" {
+			ca = fmt.Sprintf("ca_file = %q", c.ca)
+		}
+		e, _ := featuretest.ServeADS(t, featuretest.Translate(t, nil, featuretest.Documents{"a.hcl": lambdaEdge(t, c.endpoint, ca) + lambdaRoute("hello", "")}).Must(t).Resources)
+		s.Forget()
+		if a := e.Do(t, "GET", "shop.test", "/hello"); a.Status != c.status {
+			t.Errorf("%s with the authority %q: the answer is %d %q", c.endpoint, c.ca, a.Status, a.Body)
+		}
+		if n, _ := e.Stat(t, "cluster.math.upstream_cx_http2_total"); c.status == 200 && n != 1 {
+			t.Errorf("%s: %d connections of HTTP/2", c.endpoint, n)
+		}
+		for _, r := range s.Requests() {
+			if want := strings.TrimPrefix(c.endpoint, "https://"); r.Host != want || c.status != 200 {
+				t.Errorf("the host is %q, want %q", r.Host, want)
+			}
+		}
+		wellSigned(t, s, featureKey)
+	}
+}
+
+// TestRegionsHaveEndpoints: without an endpoint of its own a block means its region's.
+func TestRegionsHaveEndpoints(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-central-1": "lambda.eu-central-1.amazonaws.com", "us-gov-west-1": "lambda.us-gov-west-1.amazonaws.com",
+		"cn-north-1": "lambda.cn-north-1.amazonaws.com.cn", "eusc-de-east-1": "lambda.eusc-de-east-1.amazonaws.eu",
+	} {
+		docs := strings.Replace(lambdaEdge(t, "", "")+lambdaRoute("hello", ""), "endpoint    = \"\"", "", 1)
+		result := featuretest.Translate(t, nil, featuretest.Documents{"a.hcl": strings.Replace(docs, "us-east-1", region, 1)}).Must(t)
+		featuretest.Load(t, result.Resources)
+		for _, r := range result.Resources {
+			text := string(featuretest.JSON(t, r.Message))
+			if r.TypeURL == translate.ClusterType && (!strings.Contains(text, want+`"`) || !strings.Contains(text, `"port_value": 443`)) {
+				t.Errorf("the cluster of %s is %s", region, text)
+			}
+		}
 	}
 }

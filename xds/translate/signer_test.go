@@ -57,6 +57,9 @@ route %[1]q {
 // wellSigned demands that AWS would take all that a simulator saw.
 func wellSigned(t *testing.T, s *testenv.LambdaSimulator, keys ...*testenv.AWSKey) {
 	t.Helper()
+	if len(s.Requests()) == 0 {
+		return
+	}
 	for _, w := range testenv.VerifySignatures(t, s.Requests(), keys...) {
 		t.Error(w)
 	}
