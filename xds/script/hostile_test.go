@@ -56,9 +56,12 @@ func TestHostileMessages(t *testing.T) {
 		5: {Request: []*gateway.RequestChange{{Body: obj(con("n"), call("split", con(""), call("jsonencode", req("body"))))}}},
 		6: {Path: "/p/{a}-{b}-{c}-{d}", Request: []*gateway.RequestChange{{Headers: map[string]gateway.Expr{"x-a": req("path", "a")}}}},
 		7: {Request: []*gateway.RequestChange{{Headers: map[string]gateway.Expr{"x-a": req("query", "a")}, Query: map[string]gateway.Expr{"b": con("1")}}}},
+		9: {Request: []*gateway.RequestChange{{Body: obj(con("n"), call("length", call("trimspace", req("body"))), con("u"), call("length", call("upper", req("body"))))}}},
 		8: {Response: []*gateway.ResponseChange{{Body: list("x", res("body"), vari("x")), ContentType: "text/html"}}},
 	}
+	programs = append(programs, invoke("apigw_v2", gateway.Expr{}, false))
 	e := startEngine(t, programs)
+	e.answer(10, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
 	many := "[" + strings.Repeat("1,", 50_000) + "1]"
 	took := func(what string, f func() reply, want int) {
 		t.Helper()
@@ -80,6 +83,14 @@ func TestHostileMessages(t *testing.T) {
 	}
 	took("dashes", func() reply { return e.do(t, 6, "GET", "/p/a-b-c-d"+strings.Repeat("-", 50_000), "") }, 200)
 	took("parameters", func() reply { return e.do(t, 7, "GET", "/?"+strings.Repeat("a=%41&", 9_000), "") }, 200)
+	for name, text := range map[string]string{
+		"spaces": "a" + strings.Repeat(" ", 900_000) + "b", "letters": strings.Repeat("日本", 150_000), "escapes": strings.Repeat(`\u00e9`, 150_000),
+	} {
+		took(name, func() reply { return e.do(t, 9, "POST", "/", `"`+text+`"`, "content-type: application/json") }, 200)
+	}
+	took("cookies", func() reply {
+		return e.do(t, 10, "GET", "/", "", "cookie: "+strings.Repeat("a"+strings.Repeat(" ", 20_000)+";", 2))
+	}, 200)
 	for name, body := range map[string]string{
 		"a long text": `["` + strings.Repeat("<", 500_000) + `"]`, "a list of texts": "[" + strings.Repeat(`"<&>",`, 40_000) + `"x"]`,
 	} {

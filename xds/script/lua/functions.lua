@@ -33,7 +33,7 @@ do
   F.upper = texts(function(s) return cased(s, 1) end)
   F.lower = texts(function(s) return cased(s, 2) end)
   F.trimspace = texts(function(s)
-    if not find(s, "[\128-\255]") then return (s:match("^%s*(.-)%s*$")) end
+    if not find(s, "[\128-\255]") then return stripped(s) end
     return trimset(s, spaces)
   end)
   F.trim = texts(function(s, chars)

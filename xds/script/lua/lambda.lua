@@ -89,7 +89,7 @@ do
       for i = 1, heads.cookie[0] do
         for one in heads.cookie[i]:gmatch("[^;]+") do
           cookies[0] = cookies[0] + 1
-          cookies[cookies[0]] = one:match("^%s*(.-)%s*$")
+          cookies[cookies[0]] = stripped(one)
         end
       end
       heads.cookie = nil

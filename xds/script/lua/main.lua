@@ -1,6 +1,6 @@
 -- Programs are read once and kept by their text; the entry points answer for everything that goes wrong.
 do
-  local MAX_KEPT, MAX_KEPT_BYTES = 4000, 16777216
+  local MAX_KEPT, MAX_KEPT_BYTES = 20000, 16777216
   local kept, count, bytes = {}, 0, 0
 
   -- scopes are what the expressions of the way out and back see. Slots that the way back reads come first: only these

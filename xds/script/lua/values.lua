@@ -146,20 +146,38 @@ end
 -- utf8 says whether s is a text: no overlong form, no surrogate, nothing beyond the last code point.
 local function utf8(s)
   local i = find(s, "[\128-\255]")
-  while i do
-    local c, _, e = byte(s, i)
-    if c < 0xC2 or c > 0xF4 then return false
-    elseif c < 0xE0 then _, e = find(s, "^[\128-\191]", i + 1)
-    elseif c == 0xE0 then _, e = find(s, "^[\160-\191][\128-\191]", i + 1)
-    elseif c == 0xED then _, e = find(s, "^[\128-\159][\128-\191]", i + 1)
-    elseif c < 0xF0 then _, e = find(s, "^[\128-\191][\128-\191]", i + 1)
-    elseif c == 0xF0 then _, e = find(s, "^[\144-\191][\128-\191][\128-\191]", i + 1)
-    elseif c == 0xF4 then _, e = find(s, "^[\128-\143][\128-\191][\128-\191]", i + 1)
-    else _, e = find(s, "^[\128-\191][\128-\191][\128-\191]", i + 1) end
-    if not e then return false end
-    i = find(s, "[\128-\255]", e + 1)
+  if not i then return true end
+  local n = #s
+  while i <= n do
+    local c = byte(s, i)
+    if c < 0x80 then
+      i = i + 1
+    else
+      local d = byte(s, i + 1) or 0
+      if c < 0xC2 or c > 0xF4 or d < 0x80 or d > 0xBF then return false end
+      if c < 0xE0 then
+        i = i + 2
+      else
+        local e = byte(s, i + 2) or 0
+        if e < 0x80 or e > 0xBF then return false end
+        if c < 0xF0 then
+          if c == 0xE0 and d < 0xA0 or c == 0xED and d > 0x9F then return false end
+          i = i + 3
+        else
+          local f = byte(s, i + 3) or 0
+          if f < 0x80 or f > 0xBF or c == 0xF0 and d < 0x90 or c == 0xF4 and d > 0x8F then return false end
+          i = i + 4
+        end
+      end
+    end
   end
   return true
+end
+
+-- stripped is s without ASCII white space at its ends.
+local function stripped(s)
+  local from = find(s, "%S")
+  return from and s:match("^.*%S", from) or ""
 end
 
 -- encode is the UTF-8 of a code point.
