@@ -1,7 +1,12 @@
 package console
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -88,4 +93,41 @@ func rewritten(m *gateway.Match, to *gateway.Destination, path string, vars map[
 		return out
 	}
 	return path
+}
+
+// RefusalResponse is what the client gets of a refusal.
+func RefusalResponse(r *gateway.Refusal) gateway.RawResponse {
+	return gateway.RawResponse{
+		Status:  r.Status,
+		Headers: http.Header{"content-type": {"application/json"}, "x-sluice-error": {r.Reason}},
+		Body:    fmt.Appendf(nil, `{"error":%q,"reason":%q}`, gateway.ReasonText(r.Reason), r.Reason),
+	}
+}
+
+// RedirectOf is the answer of a route that redirects.
+func RedirectOf(h Hit, at *Located) gateway.RawResponse {
+	x := h.Entry.Route.Redirect
+	path, query, hasQuery := strings.Cut(at.Raw.Target, "?")
+	switch {
+	case x.Path != "":
+		path = x.Path
+	case x.Prefix != nil:
+		path = rewritten(h.Entry.Match, &gateway.Destination{PrefixRewrite: x.Prefix}, path, h.Vars)
+	}
+	if hasQuery && (x.Query == nil || *x.Query) && !strings.Contains(path, "?") {
+		path += "?" + query
+	}
+	host := at.Request.Host
+	if x.Host != "" {
+		host = x.Host
+	}
+	if x.Port != 0 {
+		name, _, err := net.SplitHostPort(host)
+		if err != nil {
+			name = host
+		}
+		host = net.JoinHostPort(name, strconv.Itoa(x.Port))
+	}
+	location := cmp.Or(x.Scheme, at.Scheme) + "://" + host + path
+	return gateway.RawResponse{Status: cmp.Or(x.Status, http.StatusMovedPermanently), Headers: http.Header{"location": {location}}}
 }

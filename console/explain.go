@@ -47,7 +47,7 @@ func decide(w *gateway.World, h Hit, at *Located, programs Programs) (Decision, 
 		position = len(h.Table)
 	}
 	for _, m := range gateway.HostTable(h.Table[:position]).Nearly(at.Request) {
-		d.Nearly = append(d.Nearly, missOf(m))
+		d.Nearly = append(d.Nearly, NewMiss(m))
 	}
 	if h.Entry == nil {
 		d.Outcome, d.Text = "no_route", fmt.Sprintf("404: none of the %d entries for %s takes it", len(h.Table), h.Host)
@@ -85,7 +85,8 @@ func landings(w *gateway.World, h Hit, raw gateway.RawRequest, programs Programs
 	return out, nil
 }
 
-func missOf(m gateway.Miss) Miss {
+// NewMiss is an entry that does not take a request, in words.
+func NewMiss(m gateway.Miss) Miss {
 	out := Miss{Name: m.Entry.Route.Name, Match: matchOf(m.Entry.Match).Text, Range: rangeOf(m.Entry.Match.Range), Reasons: []string{}}
 	for _, r := range m.Reasons {
 		out.Reasons = append(out.Reasons, reason(r))

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,7 @@ const exampleID = "00000000-0000-4000-8000-000000000000"
 type Located struct {
 	Request gateway.Request    // as routes see it
 	Raw     gateway.RawRequest // as it arrives
+	Scheme  string             // "http" or "https"
 	Hits    []Hit              // one a listener; at least one
 }
 
@@ -45,10 +47,13 @@ func Locate(w *gateway.World, req ExplainRequest) (*Located, error) {
 	}
 	path, action := gateway.NormalisePath(raw.Target)
 	r.Path = path
-	out := &Located{Request: *r, Raw: raw}
+	out := &Located{Request: *r, Raw: raw, Scheme: "http"}
 	out.Raw.Target = path
-	if u, err := url.Parse(req.URL); err == nil && u.RawQuery != "" {
-		out.Raw.Target += "?" + u.RawQuery
+	if u, err := url.Parse(req.URL); err == nil {
+		if u.RawQuery != "" {
+			out.Raw.Target += "?" + u.RawQuery
+		}
+		out.Scheme = cmp.Or(u.Scheme, out.Scheme)
 	}
 	if len(w.Gateways()) == 0 {
 		return out, ErrNoGateway

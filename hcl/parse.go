@@ -138,6 +138,10 @@ func (p *parser) unknown(b *hclsyntax.Block) {
 			"Blocks of type %q belong to the language, but this version of sluice does not serve them yet. Remove the block.", b.Type))
 		return
 	}
+	if b.Type == "test" {
+		p.diag(b.TypeRange.Ptr(), "Unsupported block type", "Tests are no part of what is served. Put them into a file of their own, whose name ends in .test.hcl.")
+		return
+	}
 	p.diag(b.TypeRange.Ptr(), "Unsupported block type", fmt.Sprintf(
 		"Blocks of type %q are not expected here.%s", b.Type, didYouMean(b.Type, p.schema.topNames)))
 }

@@ -28,12 +28,28 @@ type file struct {
 	text []byte
 }
 
-// readPaths reads files, and every *.hcl file below directories; hidden files and directories are left out. The result
-// is sorted by name. A path that cannot be read is an error of usage.
+// testSuffix ends the names of files that hold tests, not documents.
+const testSuffix = ".test.hcl"
+
+func isTest(name string) bool { return strings.HasSuffix(name, testSuffix) }
+
+// isDocument says that a file of a directory is a document.
+func isDocument(name string) bool { return isHCL(name) && !isTest(name) }
+
+func isHCL(name string) bool { return strings.HasSuffix(name, ".hcl") }
+
+// readPaths reads files, and every document below directories; files of tests, hidden files and hidden directories are
+// left out. The result is sorted by name. A path that cannot be read is an error of usage.
 func readPaths(paths []string) ([]file, error) {
+	files, err := readMatching(paths, isDocument)
+	return slices.DeleteFunc(files, func(f file) bool { return isTest(f.name) }), err
+}
+
+// readMatching reads files, and those below directories that are wanted.
+func readMatching(paths []string, wanted func(name string) bool) ([]file, error) {
 	byName := map[string]file{}
 	for _, p := range paths {
-		names, err := listPath(p)
+		names, err := listPath(p, wanted)
 		if err != nil {
 			return nil, usage("read %s: %w", p, err)
 		}
@@ -57,8 +73,8 @@ func readPaths(paths []string) ([]file, error) {
 	return out, nil
 }
 
-// listPath is the documents at a path. A symbolic link is followed where it is the path itself or a file.
-func listPath(path string) ([]string, error) {
+// listPath is the wanted files at a path. A symbolic link is followed where it is the path itself or a file.
+func listPath(path string, wanted func(name string) bool) ([]string, error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -83,7 +99,7 @@ func listPath(path string) ([]string, error) {
 				return fs.SkipDir
 			}
 			return nil
-		case d.IsDir() || !strings.HasSuffix(d.Name(), ".hcl"):
+		case d.IsDir() || !wanted(d.Name()):
 			return nil
 		}
 		if info, err := os.Stat(p); err != nil || !info.Mode().IsRegular() {

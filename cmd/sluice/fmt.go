@@ -102,7 +102,7 @@ func (a *app) formatted(f file) ([]byte, bool) {
 
 // fmtFiles reads the files to format; without recursion only those directly in a directory.
 func fmtFiles(paths []string, recursive bool) ([]file, error) {
-	files, err := readPaths(paths)
+	files, err := readMatching(paths, isHCL)
 	if err != nil || recursive {
 		return files, err
 	}

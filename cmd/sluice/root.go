@@ -75,7 +75,7 @@ func (a *app) command() *cobra.Command {
 		}
 	}
 	group("run", a.devCommand(), a.serverCommand(), a.envoyCommand())
-	group("write", a.validateCommand(), a.fmtCommand(), a.evalCommand())
+	group("write", a.validateCommand(), a.fmtCommand(), a.testCommand(), a.evalCommand())
 	group("live", a.planCommand(), a.applyCommand(), a.pullCommand(), a.historyCommand(), a.rollbackCommand(),
 		a.freezeCommand(), a.unfreezeCommand(), a.endpointCommand())
 	group("look", a.statusCommand(), a.routesCommand(), a.functionsCommand(), a.upstreamsCommand(), a.secretsCommand(), a.nodesCommand(), a.eventsCommand(),

@@ -68,6 +68,7 @@ func (a *app) validate(ctx context.Context, paths []string, f validateFlags) err
 		}
 	}
 	ws := workspaceOf(files, base, s, os.LookupEnv)
+	ws.find(folderOf(paths), false)
 	diags := ws.diagnostics()
 	out := validation{Report: hcl.NewReport(diags, ws.texts), Documents: len(files)}
 	out.Valid = out.Valid && (!f.strict || out.WarningCount == 0)
