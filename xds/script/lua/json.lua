@@ -1,7 +1,7 @@
 -- JSON: a strict reader, and a writer that writes what Go writes.
 local decode, write, jsontext
 do
-  local values = 0
+  local values, simple = 0, false -- simple: the text has neither a backslash nor a control character
   local escapes = {b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/"}
 
   local function bad() error({json = true}, 0) end
@@ -42,6 +42,11 @@ do
 
   -- quoted reads a string whose text begins at i.
   local function quoted(s, i)
+    if simple then -- nothing but what is compiled: most texts are so
+      local k = find(s, '"', i, true)
+      if not k then bad() end
+      return sub(s, i, k - 1), k + 1
+    end
     local k = find(s, '[%z\1-\31"\\]', i)
     if not k then bad() end
     local b = byte(s, k)
@@ -50,6 +55,16 @@ do
   end
 
   local function numeral(s, i)
+    local n, at = 0, i
+    local d = byte(s, at)
+    if d and d >= 49 and d <= 57 then -- a short integer
+      repeat
+        n = n * 10 + d - 48
+        at = at + 1
+        d = byte(s, at)
+      until not d or d < 48 or d > 57 or at - i > 15
+      if at - i <= 15 and (not d or d ~= 46 and d ~= 101 and d ~= 69) then return n, at end
+    end
     local _, e = find(s, "^-?%d+", i)
     if not e then bad() end
     local first = byte(s, i)
@@ -76,6 +91,10 @@ do
   -- skip is the place and the byte of the next character that is no white space.
   local function skip(s, i)
     local c = byte(s, i)
+    if c == 32 then
+      i = i + 1
+      c = byte(s, i)
+    end
     if c and c <= 32 then
       i = find(s, "[^ \t\r\n]", i) or #s + 1
       c = byte(s, i)
@@ -140,6 +159,7 @@ do
   function decode(s, depth)
     if not utf8(s) then bad() end
     values = MAX_VALUES
+    simple = not find(s, "[%z\1-\31\\]")
     local v, i = value(s, 1, depth or MAX_DEPTH)
     if skip(s, i) <= #s then bad() end
     return v

@@ -4,6 +4,14 @@ do
   local entities = {["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&#34;", ["'"] = "&#39;"}
 
   function escapehtml(s)
+    local n = #s
+    if n <= 24 then -- a loop that is compiled, rather than a pattern
+      for i = 1, n do
+        local c = byte(s, i)
+        if c <= 62 and (c == 60 or c == 62 or c == 38 or c == 34 or c == 39) then return (gsub(s, "[&<>\"']", entities)) end
+      end
+      return s
+    end
     if find(s, "[&<>\"']") then
       s = gsub(s, "[&<>\"']", entities)
       spend(#s / 32)
