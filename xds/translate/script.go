@@ -107,9 +107,9 @@ func lowerProgram(out *Route, p path) error {
 	if run.SetsPath() {
 		out.Action.PrefixRewrite, out.Action.RegexRewrite = "", nil // it would act on the new path
 	}
-	if run.Buffers() && out.Route.GetRequestBodyBufferLimit() == nil {
+	if limit := uint64(2 * run.Limit); run.Buffers() && out.Route.GetRequestBodyBufferLimit().GetValue() < limit {
 		// Twice what the script takes: it then says itself what is too large. It holds for responses too.
-		out.Route.RequestBodyBufferLimit = wrapperspb.UInt64(uint64(2 * run.Limit))
+		out.Route.RequestBodyBufferLimit = wrapperspb.UInt64(limit)
 	}
 	return nil
 }
