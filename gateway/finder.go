@@ -37,6 +37,7 @@ type Lambda struct {
 	Tags        map[string]string `hcl:"tags,optional"`                     // a function has all of them
 	Prefix      string            `hcl:"prefix,optional"`                   // of the functions' names
 	Endpoint    string            `hcl:"endpoint,optional"`                 // http(s)://HOST:PORT instead of the region's
+	URL         string            `hcl:"url,optional"`                      // a Function URL: the upstream is that one function, an HTTP service whose requests are signed
 	CAFile      string            `hcl:"ca_file,optional"`                  // of the endpoint's certificate, on the Envoys' machines; "": the system's
 	Discover    *bool             `hcl:"discover,optional"`                 // false: functions are called by name, none are listed
 	Interval    time.Duration     `hcl:"interval,optional" default:"60s" min:"5s" max:"24h"`

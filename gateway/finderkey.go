@@ -28,7 +28,7 @@ func FindersOf(u *Upstream) (out []Finder) {
 	return out
 }
 
-func (l *Lambda) discovers() bool { return l.Discover == nil || *l.Discover }
+func (l *Lambda) discovers() bool { return l.URL == "" && (l.Discover == nil || *l.Discover) }
 
 // field writes one field so that no two different ones look alike; "" for an empty one.
 func field(name, value string) string {

@@ -124,6 +124,7 @@ func (w *World) flattenOn(f *flat, r *Route, p *prepared, at spot) (diags hcl.Di
 					continue
 				}
 			}
+			diags = appendNew(diags, w.misdirected(e))
 			diags = append(diags, f.add(at.key, r, e, scoped)...)
 		}
 	}

@@ -118,7 +118,7 @@ func (a *application) judgeFunction(b *Block) (diags hcl.Diagnostics) {
 			continue
 		}
 		switch _, short, _ := SplitFunction(ID{KindFunction, name}); {
-		case u.Lambda != nil:
+		case u.PlatformOnly():
 			diags = append(diags, &hcl.Diagnostic{
 				Severity: hcl.DiagError, Summary: "Invalid function", Subject: &at,
 				Detail: fmt.Sprintf("The functions of upstream %q are Lambdas, which have neither method nor path. Without them, the block lays its features on the Lambda.", u.Name),

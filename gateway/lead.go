@@ -52,7 +52,7 @@ func (w *World) lead(id ID) lead {
 	} else if len(short) > 1 {
 		return w.unlessRefused(up, ambiguous(short, was), was)
 	}
-	if u.Lambda != nil && !u.Lambda.discovers() && name != "" {
+	if u.PlatformOnly() && !u.Lambda.discovers() && name != "" {
 		return lead{fn: lambdaByName(name), state: leadFound}
 	}
 	waits := w.awaits(u)

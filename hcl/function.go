@@ -246,11 +246,27 @@ func (d *decoder) checkLambda(l *gateway.Lambda, at ranges) {
 	if _, written := at["endpoint"]; written {
 		d.checkEndpoint(l.Endpoint, at.of("endpoint"))
 	}
+	if _, written := at["url"]; written {
+		d.checkFunctionURL(l, at)
+	}
 	if l.Discover != nil && !*l.Discover {
 		for _, attr := range []string{"tags", "prefix", "connection"} {
 			if _, written := at[attr]; written {
 				d.error(at.of(attr), "Invalid lambda block", fmt.Sprintf("With discover = false no functions are listed, so %q selects nothing.", attr))
 			}
+		}
+	}
+}
+
+// checkFunctionURL wants an address, and nothing beside it that is for many functions.
+func (d *decoder) checkFunctionURL(l *gateway.Lambda, at ranges) {
+	u, err := url.Parse(l.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		d.error(at.of("url"), "Invalid url", fmt.Sprintf("%q is no Function URL, such as \"https://abc.lambda-url.eu-central-1.on.aws\". Paths are the routes' affair.", l.URL))
+	}
+	for _, attr := range []string{"endpoint", "tags", "prefix", "connection", "discover"} {
+		if _, written := at[attr]; written {
+			d.error(at.of(attr), "Invalid lambda block", fmt.Sprintf("With url the upstream is one function, so %q means nothing.", attr))
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (t *Translator) destination(tr *gateway.TableRoute, d *gateway.TableDestina
 	if err := t.routeFeatures(d.Features, out); err != nil {
 		return nil, nil, err
 	}
-	lambdaRetries(out)
+	lambdaRoute(out)
 	if err := t.callGRPC(out); err != nil {
 		return nil, nil, err
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	dnsCluster      = "envoy.clusters.dns"
+	dnsCluster      = "envoy.cluster.dns"
 	tlsSocket       = "envoy.transport_sockets.tls"
 	systemCAs       = "/etc/ssl/certs/ca-certificates.crt" // on the Envoys' machines
 	lambdaIdle      = 60 * time.Second                     // before AWS closes a connection that Envoy is about to use
@@ -40,8 +40,11 @@ type place struct {
 	tls  bool
 }
 
-// lambdaPlace is the endpoint of a block, or its region's.
+// lambdaPlace is the Function URL or the endpoint of a block, or its region's.
 func lambdaPlace(l *gateway.Lambda) (place, error) {
+	if l.URL != "" {
+		return parsePlace(l.URL)
+	}
 	if l.Endpoint == "" {
 		return place{"lambda." + l.Region + "." + awsDomain(l.Region), 443, true}, nil
 	}
@@ -102,7 +105,7 @@ func lambdaCluster(out *Cluster) error {
 // lambdaResource ends the cluster of a Lambda upstream, which has no assignment.
 func lambdaResource(out *Cluster) (*Resource, error) {
 	signer := signerKey(out.Upstream)
-	if err := signed(out, signer); err != nil {
+	if err := signed(out, signer, out.Upstream.PlatformOnly()); err != nil {
 		return nil, err
 	}
 	options, err := Pack(out.HTTP)
@@ -114,7 +117,7 @@ func lambdaResource(out *Cluster) (*Resource, error) {
 		Key:      Key{TypeURL: ClusterType, Name: out.Cluster.Name},
 		Message:  out.Cluster,
 		Needs:    []Key{signer},
-		Requires: []string{dnsCluster, mutationFilter, signingFilter},
+		Requires: []string{dnsCluster, signingFilter, mutationFilter, rbacFilter},
 	}, nil
 }
 

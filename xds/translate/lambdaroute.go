@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
@@ -15,6 +16,19 @@ const functionError = "x-amz-function-error"
 // invokes says that a call is one of Lambda's API. Through a Function URL a Lambda is an HTTP service like others.
 func invokes(c *gateway.Call) bool {
 	return c != nil && c.Lambda != nil && c.Lambda.Function != nil && c.Lambda.Function.ARN != ""
+}
+
+// lambdaRoute is what a route needs beside its program to call a Lambda. A request is signed when its body is there, so
+// through a Function URL too it is kept until then; of what is longer than Lambda takes Envoy says itself that it is.
+func lambdaRoute(out *Route) {
+	u := out.Dest.Upstream
+	if u.Lambda == nil {
+		return
+	}
+	if !u.PlatformOnly() && out.Route.RequestBodyBufferLimit == nil {
+		out.Route.RequestBodyBufferLimit = wrapperspb.UInt64(gateway.MaxLambdaBody)
+	}
+	lambdaRetries(out)
 }
 
 // lambdaRetries makes the conditions of a retry mean of a Lambda what its client would see: a function that failed is a

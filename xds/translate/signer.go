@@ -7,9 +7,12 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	mutationv3 "github.com/envoyproxy/go-control-plane/envoy/config/common/mutation_rules/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	awsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/aws/v3"
 	signingv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/aws_request_signing/v3"
 	headerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/header_mutation/v3"
+	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	codecv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/upstream_codec/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
@@ -23,7 +26,9 @@ const (
 	signingFilter  = "envoy.filters.http.aws_request_signing"
 	signingTypeURL = "type.googleapis.com/envoy.extensions.filters.http.aws_request_signing.v3.AwsRequestSigning"
 	mutationFilter = "envoy.filters.http.header_mutation"
+	rbacFilter     = "envoy.filters.http.rbac"
 	unsignFilter   = "sluice.unsign"
+	invokeFilter   = "sluice.invocations"
 	codecFilter    = "envoy.filters.http.upstream_codec"
 	signedService  = "lambda"
 )
@@ -42,22 +47,30 @@ func signerKey(u *gateway.Upstream) Key {
 
 // signed ends a cluster's filters: what an earlier try was signed with is taken off, and the signer signs what is sent.
 // Its configuration comes by ECDS alone. Envoy answers with 500 while it has none, so nothing is ever sent unsigned.
-func signed(out *Cluster, signer Key) error {
-	unsign := &headerv3.Mutations{}
-	for _, name := range []string{"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"} {
-		unsign.RequestMutations = append(unsign.RequestMutations, &mutationv3.HeaderMutation{
-			Action: &mutationv3.HeaderMutation_Remove{Remove: name},
-		})
+//
+// A platform is sent calls of its functions and nothing else, whatever a route says. A Function URL is sent what the
+// client sent, but for the headers that would speak to AWS, and so are its answers.
+func signed(out *Cluster, signer Key, platform bool) error {
+	configs := []struct {
+		name   string
+		config proto.Message
+	}{{unsignFilter, unsign()}, {invokeFilter, onlyInvocations()}}
+	if !platform {
+		configs = configs[:1]
+		configs[0].config = plainHTTP()
 	}
-	first, err := upstreamFilter(unsignFilter, &headerv3.HeaderMutation{Mutations: unsign})
-	if err != nil {
-		return err
+	for _, c := range configs {
+		filter, err := upstreamFilter(c.name, c.config)
+		if err != nil {
+			return err
+		}
+		out.HTTP.HttpFilters = append(out.HTTP.HttpFilters, filter)
 	}
 	last, err := upstreamFilter(codecFilter, &codecv3.UpstreamCodec{})
 	if err != nil {
 		return err
 	}
-	out.HTTP.HttpFilters = append(out.HTTP.HttpFilters, first, &hcmv3.HttpFilter{
+	out.HTTP.HttpFilters = append(out.HTTP.HttpFilters, &hcmv3.HttpFilter{
 		Name: signer.Name,
 		ConfigType: &hcmv3.HttpFilter_ConfigDiscovery{ConfigDiscovery: &corev3.ExtensionConfigSource{
 			ConfigSource: ads(secretWait),
@@ -65,6 +78,49 @@ func signed(out *Cluster, signer Key) error {
 		}},
 	}, last)
 	return nil
+}
+
+// unsign takes off what an earlier try was signed with.
+func unsign() *headerv3.HeaderMutation {
+	out := &headerv3.Mutations{}
+	for _, name := range []string{"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"} {
+		out.RequestMutations = append(out.RequestMutations, &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_Remove{Remove: name}})
+	}
+	return &headerv3.HeaderMutation{Mutations: out}
+}
+
+// plainHTTP takes off all that speaks to AWS, and that AWS says.
+func plainHTTP() *headerv3.HeaderMutation {
+	amazon := func(prefix string) *mutationv3.HeaderMutation {
+		return &mutationv3.HeaderMutation{Action: &mutationv3.HeaderMutation_RemoveOnMatch_{
+			RemoveOnMatch: &mutationv3.HeaderMutation_RemoveOnMatch{KeyMatcher: beginning(prefix)},
+		}}
+	}
+	return &headerv3.HeaderMutation{Mutations: &headerv3.Mutations{
+		RequestMutations: []*mutationv3.HeaderMutation{
+			{Action: &mutationv3.HeaderMutation_Remove{Remove: "authorization"}}, amazon("x-amz-"),
+		},
+		ResponseMutations: []*mutationv3.HeaderMutation{amazon("x-amz-"), amazon("x-amzn-")},
+	}}
+}
+
+// onlyInvocations refuses with 403 what calls no function.
+func onlyInvocations() *rbachttpv3.RBAC {
+	return &rbachttpv3.RBAC{Rules: &rbacv3.RBAC{Action: rbacv3.RBAC_ALLOW, Policies: map[string]*rbacv3.Policy{"invoke": {
+		Principals: []*rbacv3.Principal{{Identifier: &rbacv3.Principal_Any{Any: true}}},
+		Permissions: []*rbacv3.Permission{{Rule: &rbacv3.Permission_AndRules{AndRules: &rbacv3.Permission_Set{Rules: []*rbacv3.Permission{
+			{Rule: &rbacv3.Permission_Header{Header: &routev3.HeaderMatcher{
+				Name: ":method", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: exactly("POST")},
+			}}},
+			{Rule: &rbacv3.Permission_UrlPath{UrlPath: &matcherv3.PathMatcher{Rule: &matcherv3.PathMatcher_Path{Path: &matcherv3.StringMatcher{
+				MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: `/2015-03-31/functions/[^/]+/invocations`}},
+			}}}}},
+		}}}}},
+	}}}}
+}
+
+func beginning(text string) *matcherv3.StringMatcher {
+	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: text}}
 }
 
 // inlineSigner puts the signer of a cluster into it. c is changed.
@@ -123,7 +179,7 @@ func (t *Translator) signer(in gateway.Inputs) (*Resource, error) {
 		// Nothing else: what a proxy on the way may change must not break the signature.
 		MatchIncludedHeaders: []*matcherv3.StringMatcher{
 			exactly("content-type"),
-			{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: "x-amz-"}},
+			beginning("x-amz-"),
 		},
 		CredentialProvider: &awsv3.AwsCredentialProvider{InlineCredential: credential},
 	})
