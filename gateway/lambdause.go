@@ -22,19 +22,21 @@ func (w *World) misdirected(e *TableRoute) (diags hcl.Diagnostics) {
 			Detail: fmt.Sprintf("The upstream %q is made of Lambdas: it takes calls of its functions, such as function.%s.NAME, and no other requests.", ref.Name, ref.Name),
 		})
 	}
-	all := e.Features
+	among := func(features []Effective) {
+		for _, f := range features {
+			for _, ref := range f.Feature.Refs() {
+				if ref.Kind == KindUpstream {
+					refuse("Invalid "+f.Feature.FeatureType(), ref)
+				}
+			}
+		}
+	}
+	among(e.Features)
 	for _, d := range e.Destinations {
 		if d.To.Function.IsZero() {
 			refuse("Invalid destination", d.To.Upstream)
 		}
-		all = append(all[:len(all):len(all)], d.Features...)
-	}
-	for _, f := range all {
-		for _, ref := range f.Feature.Refs() {
-			if ref.Kind == KindUpstream {
-				refuse("Invalid "+f.Feature.FeatureType(), ref)
-			}
-		}
+		among(d.Features)
 	}
 	return diags
 }

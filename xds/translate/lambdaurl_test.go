@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
+	"github.com/sluice-gateway/sluice/feature/mirror"
 	"github.com/sluice-gateway/sluice/feature/retry"
 	"github.com/sluice-gateway/sluice/internal/featuretest"
 	"github.com/sluice-gateway/sluice/internal/testenv"
@@ -114,5 +116,36 @@ func TestPlatformTakesCallsAlone(t *testing.T) {
 	}
 	if n := len(s.Requests()); n > 0 {
 		t.Errorf("%d requests reached the platform: %+v", n, s.Requests()[0])
+	}
+}
+
+// TestPlatformsAreNoUpstreams: nothing sends clients' own requests to what is signed; a Function URL may be.
+func TestPlatformsAreNoUpstreams(t *testing.T) {
+	docs := lambdaEdge(t, "http://127.0.0.1:1", "") + upstream("shop", "127.0.0.1:2") + `
+route "plain" {
+  match { path = "/a" }
+  to { upstream = upstream.math }
+}
+route "copies" {
+  match { path = "/b" }
+  to { upstream = upstream.shop }
+  mirror { upstream = upstream.math }
+}
+function "math" "declared" {
+  method = "DELETE"
+  path   = "/2015-03-31/functions/x"
+}`
+	said := func(docs string) (out []string) {
+		for _, d := range featuretest.Translate(t, []translate.Kind{mirror.Kind()}, featuretest.Documents{"a.hcl": docs}).Diags {
+			out = append(out, d.Summary)
+		}
+		return out
+	}
+	if got := said(docs); !slices.Equal(got, []string{"Invalid destination", "Invalid mirror", "Invalid function"}) {
+		t.Errorf("the diagnostics are %q", got)
+	}
+	docs = strings.Replace(strings.Replace(docs, "endpoint ", "url ", 1), "discover    = false", "", 1)
+	if got := said(docs); len(got) > 0 {
+		t.Errorf("of a Function URL the diagnostics are %q", got)
 	}
 }

@@ -50,6 +50,15 @@ upstream "bad" {
     prefix      = "x-"              # ERROR: Invalid lambda block
   }
 }
+upstream "url" {
+  lambda {
+    region      = "eu-central-1"
+    credentials = secret.aws
+    url         = "https://abc.lambda-url.eu-central-1.on.aws/divide" # ERROR: Invalid url
+    endpoint    = "https://lambda.example.com"                        # ERROR: Invalid lambda block
+    tags        = { a = "b" }                                         # ERROR: Invalid lambda block
+  }
+}
 upstream "quoted" {
   lambda {
     region      = "eu-central-1"
