@@ -2,13 +2,18 @@
 # Serves an example: examples/run.sh calculator
 #
 # Starts what the example has besides sluice (its monolith), then `sluice dev` in front of it, and stops both, sluice
-# first, on Ctrl-C.
+# first, on Ctrl-C. An example with an up.py is started by that instead.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 example=${1:-calculator}
 if [ ! -d "examples/$example" ]; then
 	echo "no example $example; there are: $(cd examples && echo */ | tr -d /)" >&2
 	exit 3
+fi
+
+# An example with more than a monolith starts itself.
+if [ -x "examples/$example/up.py" ]; then
+	exec "examples/$example/up.py"
 fi
 
 sluice='' monolith=''
