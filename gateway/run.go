@@ -51,7 +51,7 @@ func (p *Program) Send(in RawRequest) (RawRequest, error) {
 		return in, err
 	}
 	if err := s.changes(); err != nil {
-		return in, refusal(err, http.StatusInternalServerError)
+		return in, refusal(err, http.StatusBadRequest)
 	}
 	return s.out, nil
 }

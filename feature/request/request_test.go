@@ -91,7 +91,7 @@ func TestTheUpstreamGetsAnotherRequest(t *testing.T) {
 			"GET", "/divide/6/3?old=1&keep=2", "", `POST /api/6/divide?keep=2&by=3&many=1&many=2|application/json|ANNA|to client||{"a":6,"level":"client","user":"anna"}`,
 			[]string{"x-user: anna", "x-level: client", "x-gone: 1"},
 		},
-		{"GET", "/divide/six/3", "", `500 template_error`, nil}, // no number
+		{"GET", "/divide/six/3", "", `400 template_error`, nil}, // no number
 		{"POST", "/find", `{"user":{"id":"a/b?c"}}`, `GET /users/a%2Fb%3Fc|||gateway||`, []string{"content-type: application/json"}},
 		{"POST", "/find", `{"user":{}}`, `400 missing_path_value`, []string{"content-type: application/json"}},
 		{"POST", "/find", `{"user":{"id":".."}}`, `400 path_traversal`, []string{"content-type: application/json"}},

@@ -73,7 +73,7 @@ var outcomes = []outcome{
 		name: "a compressed request", program: change(gateway.RequestChange{Body: obj(con("a"), req("body", "a"))}), method: "POST", target: "/p/1", body: "{}",
 		headers: []string{"content-encoding: gzip"}, client: "415 encoded_request",
 	},
-	{name: "a template without result", program: change(gateway.RequestChange{Body: obj(con("a"), bin("+", req("query", "q"), con(1.0)))}), method: "GET", target: "/p/1", client: "500 template_error"},
+	{name: "a template without result", program: change(gateway.RequestChange{Body: obj(con("a"), bin("+", req("query", "q"), con(1.0)))}), method: "GET", target: "/p/1", client: "400 template_error"},
 	{
 		name: "a page", program: back(&gateway.ResponseChange{Statuses: []string{"2xx"}, Body: tmpl(con("<b>"), res("body", "x"), con("</b>")), ContentType: "text/html"}), method: "GET", target: "/",
 		answer: ok("application/json", `{"x":"<&>"}`, `etag: "1"`, "accept-ranges: bytes"), upstream: "GET /  ", client: "200 text/html; charset=utf-8 <b>&lt;&amp;&gt;</b>",

@@ -93,7 +93,7 @@ do
   local function outcome(err, status)
     if type(err) == "table" and err.status then return err.status, err.reason end
     if type(err) == "table" then return status, err.what == "too many steps" and "too_much_work" or "template_error" end
-    return status, "script_error"
+    return status == 400 and 500 or status, "script_error"
   end
 
   local function note(h, reason, err)
@@ -109,7 +109,7 @@ do
   function envoy_on_request(h)
     local ok, err = pcall(out, h)
     if ok then return end
-    local status, reason = outcome(err, 500)
+    local status, reason = outcome(err, 400)
     note(h, reason, err)
     h:respond({[":status"] = tostring(status), ["content-type"] = "application/json", ["x-sluice-error"] = reason}, answer(reason))
   end
