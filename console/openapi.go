@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ func OpenAPI(w *gateway.World, gatewayName, host, version string) (map[string]an
 	if i < 0 {
 		return nil, fmt.Errorf("there is no gateway %q", gatewayName)
 	}
-	d := &apiDocument{paths: map[string]map[string]any{}, shapes: map[string]string{}, ids: map[string]bool{}}
+	d := &apiDocument{paths: map[string]map[string]any{}, shapes: map[string]string{}, ids: map[string]bool{}, routes: map[string]string{}}
 	for _, l := range w.Gateways()[i].Listeners {
 		k := gateway.ListenerKey{Gateway: gatewayName, Listener: l.Name}
 		for _, h := range w.Hosts(k) {
@@ -40,30 +41,53 @@ type apiDocument struct {
 	paths  map[string]map[string]any
 	shapes map[string]string // path without the names of its variables → as it stands in paths
 	ids    map[string]bool
+	routes map[string]string // path and method → the route that is described
 }
 
-// table adds the entries of a host, the deciding ones first: what is there already stays.
+// table adds the entries of a host, the deciding ones first: what is there already stays. What is for requests with
+// certain headers or parameters alone describes a path only where nothing is for the others.
 func (d *apiDocument) table(host string, table []*gateway.TableRoute) {
-	for _, e := range table {
-		path, names, ok := apiPath(e.Match)
-		if !ok || e.Variant != nil {
-			continue
-		}
-		shape := apiShape(path)
-		at, known := d.shapes[shape]
-		if !known {
-			at = path
-			d.shapes[shape] = path
-			d.paths[path] = map[string]any{}
-		}
-		if known && at != path {
-			names = renamed(names, at)
-		}
-		for _, method := range apiMethods(e) {
-			if _, taken := d.paths[at][method]; !taken {
-				d.paths[at][method] = d.operation(host, method, e, names)
+	for _, special := range []bool{false, true} {
+		for _, e := range table {
+			if e.Variant == nil && special == (len(e.Match.Headers)+len(e.Match.Query) > 0) {
+				d.entry(host, e)
 			}
 		}
+	}
+}
+
+func (d *apiDocument) entry(host string, e *gateway.TableRoute) {
+	path, names, ok := apiPath(e.Match)
+	if !ok {
+		return
+	}
+	shape := apiShape(path)
+	at, known := d.shapes[shape]
+	if !known {
+		at = path
+		d.shapes[shape] = path
+		d.paths[path] = map[string]any{}
+	}
+	if known && at != path {
+		names = renamed(names, at)
+	}
+	for _, method := range apiMethods(e) {
+		op, taken := d.paths[at][method].(map[string]any)
+		switch {
+		case !taken:
+			d.paths[at][method] = d.operation(host, method, e, names)
+			d.routes[at+" "+method] = e.Route.Name
+		case d.routes[at+" "+method] == e.Route.Name:
+			also(op, host)
+		}
+	}
+}
+
+// also says that an operation is on one more host.
+func also(op map[string]any, host string) {
+	list, ok := op["servers"].([]any)
+	if server := map[string]any{"url": "//" + host}; ok && !strings.Contains(host, "*") {
+		op["servers"] = append(list, server)
 	}
 }
 
@@ -73,13 +97,16 @@ func (d *apiDocument) operation(host, method string, e *gateway.TableRoute, name
 		op["servers"] = []any{map[string]any{"url": "//" + host}}
 	}
 	c := callOf(e)
+	if !apiTakesBody(method) {
+		c.bodyless()
+	}
 	if c.summary != "" {
 		op["summary"] = c.summary
 	}
 	if p := c.parameters(names); len(p) > 0 {
 		op["parameters"] = p
 	}
-	if body := c.requestBody(); body != nil && method != "get" && method != "head" && method != "delete" {
+	if body := c.requestBody(); body != nil {
 		op["requestBody"] = body
 	}
 	op["responses"] = c.responses(e)
@@ -88,6 +115,7 @@ func (d *apiDocument) operation(host, method string, e *gateway.TableRoute, name
 
 // id is the route's name; with the method where one route has several operations.
 func (d *apiDocument) id(route, method string) string {
+	route = strings.Trim(notInID.ReplaceAllString(route, "_"), "_")
 	id := route
 	for n := 1; d.ids[id]; n++ {
 		if id = route + "_" + method; n > 1 {
@@ -97,6 +125,8 @@ func (d *apiDocument) id(route, method string) string {
 	d.ids[id] = true
 	return id
 }
+
+var notInID = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
 
 // apiVariable is a variable of a path: as the route calls it, and as the document does.
 type apiVariable struct{ name, shown string }

@@ -50,6 +50,13 @@ func callOf(e *gateway.TableRoute) *apiCall {
 			c.take(a)
 		}
 	}
+	if d.To != nil {
+		for _, name := range slices.Sorted(maps.Keys(d.To.Args)) { // of a signature that is not known whole
+			if !slices.ContainsFunc(d.Function.Signature.Args, func(a gateway.Argument) bool { return a.Name == name }) {
+				c.reads(d.To.Args[name], gateway.Argument{Name: name})
+			}
+		}
+	}
 	return c
 }
 
@@ -92,6 +99,24 @@ func (c *apiCall) reads(e gateway.Expr, a gateway.Argument) {
 	})
 }
 
+// apiTakesBody says that clients send bodies with a method.
+func apiTakesBody(method string) bool {
+	return method == "post" || method == "put" || method == "patch"
+}
+
+// bodyless moves what would stand in a body to the query, where a call looks first.
+func (c *apiCall) bodyless() {
+	for name, a := range c.body {
+		if _, there := c.query[name]; !there {
+			c.query[name] = a
+		}
+	}
+	c.body, c.whole = map[string]gateway.Argument{}, nil
+}
+
+// apiHeaders are those that OpenAPI says by other means.
+var apiHeaders = []string{"accept", "content-type", "authorization"}
+
 func (c *apiCall) parameters(names []apiVariable) (out []any) {
 	for _, n := range names {
 		out = append(out, map[string]any{"name": n.shown, "in": "path", "required": true, "schema": pathSchema(c.path[n.name])})
@@ -107,6 +132,7 @@ func (c *apiCall) parameters(names []apiVariable) (out []any) {
 			out = append(out, p)
 		}
 	}
+	maps.DeleteFunc(c.headers, func(name string, _ gateway.Argument) bool { return slices.Contains(apiHeaders, strings.ToLower(name)) })
 	add("query", c.query)
 	add("header", c.headers)
 	return out
@@ -143,41 +169,82 @@ func (c *apiCall) responses(e *gateway.TableRoute) map[string]any {
 		return map[string]any{strconv.Itoa(max(x.Status, 300)): map[string]any{"description": "a redirect"}}
 	}
 	if x := e.Route.Respond; x != nil {
-		media, _, _ := strings.Cut(x.ContentType, ";")
-		return map[string]any{strconv.Itoa(max(x.Status, 200)): map[string]any{
-			"description": "a fixed answer",
-			"content":     map[string]any{strings.TrimSpace(media): map[string]any{"schema": map[string]any{"type": "string"}}},
-		}}
+		fixed := map[string]any{"description": "a fixed answer"}
+		if x.Body != "" && x.ContentType != "" {
+			fixed["content"] = apiContent(x.ContentType, map[string]any{"type": "string"})
+		}
+		return map[string]any{strconv.Itoa(max(x.Status, 200)): fixed}
 	}
 	ok := map[string]any{"description": "success"}
-	if media := answerType(e); media != "" && media != "application/json" {
-		ok["content"] = map[string]any{media: map[string]any{"schema": map[string]any{"type": "string"}}}
-	} else if c.result != nil {
-		ok["content"] = map[string]any{"application/json": map[string]any{"schema": schemaOf(c.result)}}
+	switch media, body := answerOf(e); {
+	case isJSON(media):
+		ok["content"] = apiContent(media, madeSchema(body))
+	case media != "":
+		ok["content"] = apiContent(media, map[string]any{"type": "string"})
+	case c.result != nil:
+		ok["content"] = apiContent("application/json", schemaOf(c.result))
 	}
 	return map[string]any{"200": ok, "default": map[string]any{"description": "an error"}}
 }
 
-// answerer is implemented by features that change the body of answers, and know its media type.
-type answerer interface{ AnswerType() string }
+func apiContent(contentType string, schema map[string]any) map[string]any {
+	media, _, _ := strings.Cut(contentType, ";")
+	return map[string]any{strings.TrimSpace(media): map[string]any{"schema": schema}}
+}
 
-// answerType is the media type that a response block gives to the answers of the leading destination; empty: the
+func isJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	return media == "application/json" || strings.HasSuffix(media, "+json")
+}
+
+// answerer is implemented by features that make the body of successful answers: its media type, empty where they leave
+// it alone, and its expression.
+type answerer interface {
+	AnswerType() string
+	AnswerBody() gateway.Expr
+}
+
+// answerOf is the last body that features make of the answers of the leading destination; an empty media type leaves the
 // function's own.
-func answerType(e *gateway.TableRoute) string {
+func answerOf(e *gateway.TableRoute) (media string, body gateway.Expr) {
 	d := leadingDestination(e)
 	if d == nil && len(e.Destinations) > 0 {
 		d = e.Destinations[0]
 	}
 	if d == nil {
-		return ""
+		return "", body
 	}
 	for _, f := range d.Features { // weakest first: it is the last to see an answer
 		if a, ok := f.Feature.(answerer); ok && a.AnswerType() != "" {
-			media, _, _ := strings.Cut(a.AnswerType(), ";")
-			return strings.TrimSpace(media)
+			return a.AnswerType(), a.AnswerBody()
 		}
 	}
-	return ""
+	return "", body
+}
+
+// madeSchema is what an expression's form says of the JSON that it makes.
+func madeSchema(e gateway.Expr) map[string]any {
+	switch e.Op {
+	case gateway.OpTemplate:
+		return map[string]any{"type": "string"}
+	case gateway.OpTuple:
+		return map[string]any{"type": "array"}
+	case gateway.OpFor:
+		if e.Args[1].IsZero() {
+			return map[string]any{"type": "array"}
+		}
+		return map[string]any{"type": "object"}
+	case gateway.OpObject:
+		properties := map[string]any{}
+		for i := 0; i+1 < len(e.Args); i += 2 {
+			if name, ok := e.Args[i].Value.(string); ok && e.Args[i].Op == gateway.OpConst {
+				properties[name] = madeSchema(e.Args[i+1])
+			}
+		}
+		return map[string]any{"type": "object", "properties": properties}
+	}
+	return map[string]any{}
 }
 
 // schemaOf writes a type as a JSON schema.
