@@ -19,72 +19,104 @@ type finding struct {
 }
 
 func (a *app) doctorCommand() *cobra.Command {
-	var paths []string
+	var paths, documents []string
 	var f kvFlags
 	var asJSON, operator bool
 	c := &cobra.Command{
 		Use: "doctor", Short: "Ask every permission and limit one by one", Args: cobra.NoArgs,
-		Long: "Ask the configured Consuls for every permission and limit that matters, one by one, and say what is missing.\n" +
-			"Nothing is written that stays. Without -config it asks the Consul of the environment.",
+		Long: "Ask the configured Consuls for every permission and limit that matters, one by one, and say what is missing; then\n" +
+			"Vault for what the secrets of the documents need, and AWS for what their Lambdas need. Nothing is written that\n" +
+			"stays, and no function is called. The documents are those of the configuration, in files or in Consul. Without\n" +
+			"-config it asks the Consul of the environment.",
 		RunE: func(c *cobra.Command, _ []string) error {
-			clients, err := a.patients(paths, f)
+			list, err := a.examine(c.Context(), paths, documents, f, operator)
 			if err != nil {
 				return err
 			}
-			return a.examine(c.Context(), clients, !operator, asJSON)
+			return a.reportFindings(list, asJSON)
 		},
 	}
 	f.add(c)
 	c.Flags().StringArrayVar(&paths, "config", nil, "agent configuration at `PATH` (repeatable)")
+	c.Flags().StringArrayVar(&documents, "documents", nil, "ask for what the documents at `PATH` need (repeatable; default: those of the configuration)")
 	c.Flags().BoolVar(&operator, "operator", false, "ask for what an operator needs to apply, not for what a server needs")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-// patients are the Consuls to ask.
-func (a *app) patients(paths []string, f kvFlags) ([]*catalog.Client, error) {
-	if len(paths) == 0 {
+// examine asks everything that the configuration and the documents need.
+func (a *app) examine(ctx context.Context, paths, documents []string, f kvFlags, operator bool) ([]finding, error) {
+	list := []finding{}
+	if len(paths) == 0 && len(documents) == 0 {
 		c, err := a.consul(f)
-		return []*catalog.Client{c}, err
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		return askConsul(ctx, list, c, !operator), nil
 	}
-	cfg, err := a.agentConfigFrom(paths)
+	cfg := &agentConfig{}
+	var kv *catalog.Client
+	if len(paths) > 0 {
+		var err error
+		if cfg, err = a.agentConfigFrom(paths); err != nil {
+			return nil, err
+		}
+		log, err := a.logger("error", false)
+		if err != nil {
+			return nil, err
+		}
+		var clients []*catalog.Client
+		if clients, kv, err = cfg.clients(log); err != nil {
+			return nil, err
+		}
+		for _, c := range clients {
+			defer c.Close()
+			list = askConsul(ctx, list, c, !operator)
+		}
+	}
+	if operator {
+		return list, nil
+	}
+	w, err := a.patient(ctx, cfg, kv, documents)
 	if err != nil {
-		return nil, err
+		return append(list, finding{System: "documents", Check: "read the documents", Error: err.Error()}), nil
 	}
-	log, err := a.logger("error", false)
-	if err != nil {
-		return nil, err
-	}
-	clients, _, err := cfg.clients(log)
-	return clients, err
+	return a.askPlatforms(ctx, list, cfg, w)
 }
 
-func (a *app) examine(ctx context.Context, clients []*catalog.Client, replica, asJSON bool) error {
-	list := []finding{}
-	bad := 0
-	for _, c := range clients {
-		defer c.Close()
-		system := "consul"
-		if c.Name != "" {
-			system += " " + c.Name
-		}
-		for _, x := range c.Doctor(ctx, replica) {
-			f := finding{System: system, Check: x.Check, OK: x.OK, Need: x.Need}
-			if x.Err != nil {
-				f.Error = x.Err.Error()
-			}
-			if !x.OK {
-				bad++
-			}
-			list = append(list, f)
-		}
+func askConsul(ctx context.Context, list []finding, c *catalog.Client, replica bool) []finding {
+	system := "consul"
+	if c.Name != "" {
+		system += " " + c.Name
 	}
+	for _, x := range c.Doctor(ctx, replica) {
+		list = append(list, newFinding(system, x.Check, x.OK, x.Need, x.Err))
+	}
+	return list
+}
+
+func newFinding(system, check string, ok bool, need string, err error) finding {
+	f := finding{System: system, Check: check, OK: ok, Need: need}
+	if err != nil {
+		f.Error = err.Error()
+	}
+	return f
+}
+
+func (a *app) reportFindings(list []finding, asJSON bool) error {
 	if asJSON {
 		if err := a.printJSON(list); err != nil {
 			return err
 		}
 	} else {
 		a.showFindings(list)
+	}
+	bad := 0
+	for _, f := range list {
+		if !f.OK {
+			bad++
+		}
 	}
 	if bad > 0 {
 		return &exit{codeWorld, fmt.Errorf("%d of %d checks failed", bad, len(list))}

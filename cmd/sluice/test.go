@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -121,9 +122,7 @@ func (t *testPass) worldOf(folder string) (*offline, error) {
 		return nil, err
 	}
 	t.worlds[folder] = w
-	for name, text := range w.texts {
-		t.texts[name] = text
-	}
+	maps.Copy(t.texts, w.texts)
 	for _, d := range w.diagnostics() {
 		if d.Severity == hclv2.DiagError {
 			t.diags = append(t.diags, d)

@@ -94,8 +94,10 @@ func (t *testBlock) response(a *testAnswer) (*gateway.RawResponse, hclv2.Diagnos
 		v, more := t.value(a.Body)
 		diags = append(diags, more...)
 		var contentType string
-		if out.Body, contentType = messageBody(v); contentType != "" && out.Headers["content-type"] == nil {
-			out.Headers["content-type"] = []string{contentType}
+		if out.Body, contentType = messageBody(v); contentType != "" {
+			if _, typed := headerValues(out.Headers, "content-type"); !typed {
+				out.Headers["content-type"] = []string{contentType}
+			}
 		}
 	}
 	return out, diags
