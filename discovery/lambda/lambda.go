@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,8 +34,8 @@ type Options struct {
 	// Timeout bounds one request. 0 means 10 s. One that was not answered, or throttled, is made again, up to five times.
 	Timeout time.Duration
 
-	// Rate is how many requests a second may be made about single functions. 0 means 10: an account allows 15 for all
-	// who ask (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+	// Rate is how many requests a second may be made with the same credentials in a region. 0 means 5: an account allows
+	// 15 for all who ask (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 	Rate float64
 
 	// Fresh is how long what was learnt of a single function is taken for true while the function itself has not
@@ -46,7 +47,7 @@ type Options struct {
 
 // roundDeadline bounds one round. Two thousand functions, asked about one by one at the usual rate, take several minutes
 // the first time.
-const roundDeadline = 15 * time.Minute
+const roundDeadline = 30 * time.Minute
 
 // Kind is the kind "lambda".
 func Kind(opts Options) discovery.FinderKind {
@@ -54,21 +55,22 @@ func Kind(opts Options) discovery.FinderKind {
 		opts.Transport = http.DefaultTransport.(*http.Transport).Clone() // it is one
 		opts.Transport.MaxIdleConnsPerHost = askers
 	}
+	paces := &paces{limiters: map[asker]*rate.Limiter{}}
 	return discovery.FinderKind{
 		Name: "lambda",
 		Open: func(f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
-			return open(opts, f, near)
+			return open(opts, paces, f, near)
 		},
 	}
 }
 
-func open(opts Options, f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
+func open(opts Options, paces *paces, f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
 	block := f.Lambda
 	if block == nil {
 		return nil, errors.New("a lambda finder needs a lambda block")
 	}
 	if opts.Rate <= 0 {
-		opts.Rate = 10
+		opts.Rate = 5
 	}
 	if opts.Fresh <= 0 {
 		opts.Fresh = 5 * time.Minute
@@ -85,13 +87,32 @@ func open(opts Options, f gateway.Finder, near discovery.Surroundings) (discover
 	}
 	l := &lister{
 		block: block, api: newClient(block, credentials, opts), fresh: opts.Fresh,
-		pace: rate.NewLimiter(rate.Limit(opts.Rate), max(int(opts.Rate), 1)), details: map[string]detail{},
+		pace: paces.of(block, opts.Rate), details: map[string]detail{},
 	}
 	p := &discovery.FinderPoll{List: l.list, Interval: block.Interval, Deadline: roundDeadline}
 	if block.Connection == "" {
 		p.Await = func(ctx context.Context) bool { return awaitMaterial(ctx, near.Material, block.Credentials.ID) }
 	}
 	return p, nil
+}
+
+// asker is what AWS counts requests by, as far as a block tells.
+type asker struct{ region, endpoint, connection, secret string }
+
+// paces has the finders with the same credentials share what these may ask.
+type paces struct {
+	mu       sync.Mutex
+	limiters map[asker]*rate.Limiter
+}
+
+func (p *paces) of(block *gateway.Lambda, perSecond float64) *rate.Limiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	who := asker{block.Region, block.Endpoint, block.Connection, block.Credentials.Name}
+	if p.limiters[who] == nil {
+		p.limiters[who] = rate.NewLimiter(rate.Limit(perSecond), max(int(perSecond), 1))
+	}
+	return p.limiters[who]
 }
 
 // credentialsOf are the agent's, where the block names a connection, else those that sign the calls.

@@ -62,6 +62,9 @@ func (l *lister) list(ctx context.Context, _ bool) ([]*gateway.Function, bool, e
 func (l *lister) pages(ctx context.Context) (out []types.FunctionConfiguration, err error) {
 	in := &awslambda.ListFunctionsInput{FunctionVersion: types.FunctionVersionAll, MaxItems: aws.Int32(50)}
 	for {
+		if err := l.pace.Wait(ctx); err != nil {
+			return nil, err
+		}
 		page, err := l.api.ListFunctions(ctx, in)
 		if err != nil {
 			return nil, explain("lambda:ListFunctions", err)

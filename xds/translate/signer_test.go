@@ -113,7 +113,15 @@ func TestRetriesAreSignedAnew(t *testing.T) {
 	s := testenv.StartLambdaSimulator(t, testenv.LambdaSimulatorOptions{})
 	s.Put(testenv.SimulatedFunction{Name: "hello", Handler: proxied("hello")})
 	const again = "retry {\n attempts = 3\n on = [\"5xx\", \"429\"]\n backoff {\n base = \"1500ms\"\n max = \"1500ms\"\n }\n }"
-	result := featuretest.Translate(t, []translate.Kind{retry.Kind()}, featuretest.Documents{"a.hcl": lambdaEdge(t, s.Endpoint, "") + lambdaRoute("hello", again)}).Must(t)
+	result := featuretest.Translate(t, []translate.Kind{retry.Kind()}, featuretest.Documents{"a.hcl": lambdaEdge(t, s.Endpoint, "") + lambdaRoute("hello", again) + `
+route "quick" {
+  match { prefix = "/quick" }
+  to { function = function.math.hello }
+  retry {
+    attempts = 3
+    on       = ["502"]
+  }
+}`}).Must(t)
 	e, plane := featuretest.ServeADS(t, result.Resources)
 	key := &testenv.AWSKey{ID: "AKIASESSION", Secret: "secret", Session: "session"}
 	plane.Set(t, signedBy(t, result.World, key))
@@ -148,6 +156,16 @@ func TestRetriesAreSignedAnew(t *testing.T) {
 	}
 	if !anew {
 		t.Error("all tries of a request were in the same second")
+	}
+	for _, fault := range []testenv.LambdaFault{{Status: 503}, {Status: 200, Body: "{}", FunctionError: "Unhandled"}, {Status: 429}} {
+		s.Forget()
+		fault.Times, fault.Operation = 2, "Invoke"
+		s.Fail(fault)
+		a := e.Do(t, "GET", "shop.test", "/quick")
+		if tries := len(s.Requests()); fault.Status == 429 && (a.Status != 429 || tries != 1) || fault.Status != 429 && (a.Status != 200 || tries != 3) {
+			t.Errorf("%+v: the answer after %d tries is %d", fault, tries, a.Status)
+		}
+		s.Mend()
 	}
 }
 
