@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,14 +98,14 @@ func (a *account) signs(t *testing.T) {
 	t.Helper()
 	key := a.keys[len(a.keys)-1]
 	testenv.Eventually(t, 30*time.Second, func() error {
-		all := a.Requests()
-		for i := len(all) - 1; i >= 0; i-- {
-			if strings.HasSuffix(strings.SplitN(all[i].Target, "?", 2)[0], "/invocations") {
-				if strings.Contains(all[i].Header.Get("Authorization"), key.ID+"/") {
-					return nil
-				}
-				break
+		for _, r := range slices.Backward(a.Requests()) {
+			if path, _, _ := strings.Cut(r.Target, "?"); !strings.HasSuffix(path, "/invocations") {
+				continue
 			}
+			if strings.Contains(r.Header.Get("Authorization"), key.ID+"/") {
+				return nil
+			}
+			break
 		}
 		return fmt.Errorf("%s signs no call yet", key.ID)
 	})

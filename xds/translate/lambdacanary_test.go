@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +122,38 @@ func TestTimeoutOfACall(t *testing.T) {
 		lambdaRoute("hello", "timeout { request = \"300ms\" }")}).Must(t).Resources)
 	if a := e.Do(t, "GET", "shop.test", "/hello"); a.Status != 504 {
 		t.Errorf("the answer is %d %q", a.Status, a.Body)
+	}
+}
+
+// TestCallsWithTheShippedPolicy are taken by an AWS that checks signatures and rights, and refused without the right.
+func TestCallsWithTheShippedPolicy(t *testing.T) {
+	a := testenv.StartAWS(t)
+	a.CreateFunction(testenv.LambdaFunction{Name: "hello", Handler: proxied("hello")})
+	a.PutAlias("hello", "live", a.PublishVersion("hello"))
+	shipped, err := os.ReadFile("../../secrets/policies/aws-lambda.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := featuretest.Translate(t, nil, featuretest.Documents{"a.hcl": lambdaEdge(t, a.Endpoint, "") + `
+route "hello" {
+  to { function = function.math["hello:live"] }
+}`}).Must(t)
+	for _, c := range []struct {
+		policy string
+		status int
+	}{{string(shipped), 200}, {testenv.Allow("lambda:ListFunctions", "*"), 502}} {
+		key := a.CreateUser(fmt.Sprintf("u%d", c.status), c.policy)
+		for _, r := range result.Resources {
+			if r.Key == translate.KeyOf(mathSigner) {
+				*r = *signedBy(t, result.World, key)
+			}
+		}
+		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+			e, _ := featuretest.ServeADS(t, result.Resources)
+			if got := e.Send(t, "POST", "shop.test", "/a%20b/é?x=1&y=%2F", "body"); got.Status != c.status || c.status == 200 && got.Body != "hello" {
+				t.Errorf("the answer is %d %q %v, want %d", got.Status, got.Body, got.Header, c.status)
+			}
+		})
 	}
 }
 
