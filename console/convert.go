@@ -25,6 +25,7 @@ func NewDiagnostics(diags hcl.Diagnostics, b gateway.Written) []Diagnostic {
 		if d.Severity == hcl.DiagWarning {
 			j.Severity = "warning"
 		}
+		j.Waits = gateway.Waits(d)
 		if d.Subject != nil {
 			at := rangeOf(*d.Subject)
 			j.Range, j.Snippet = &at, snippet(b, *d.Subject)
@@ -62,6 +63,7 @@ func blockOf(b *gateway.Block) Block {
 			j.Effective = text
 		}
 	}
+	j.Degraded = b.Degraded
 	for _, id := range b.HeldBy {
 		j.HeldBy = append(j.HeldBy, id.String())
 	}

@@ -90,9 +90,17 @@ func parseAll(w *gateway.World, req PlanRequest, parse Parser, out *Plan) (map[s
 	return docs, nil
 }
 
+// diagnose adds diagnostics. What a function is awaited for is no error of a plan: the finder is asked when the block is
+// there.
 func (p *Plan) diagnose(diags hcl.Diagnostics, b gateway.Written) {
-	p.Diagnostics = append(p.Diagnostics, NewDiagnostics(diags, b)...)
-	p.Errors = p.Errors || diags.HasErrors()
+	list := NewDiagnostics(diags, b)
+	for i, d := range list {
+		if d.Waits {
+			list[i].Severity = "warning"
+		}
+		p.Errors = p.Errors || list[i].Severity == "error"
+	}
+	p.Diagnostics = append(p.Diagnostics, list...)
 }
 
 // block notes what becomes of one block.
@@ -128,7 +136,7 @@ func (p *Plan) block(before, after *gateway.Block, docs map[string]*gateway.Docu
 		c.Range = &at
 	}
 	if after != nil {
-		c.State = string(after.State)
+		c.State, c.Degraded = string(after.State), after.Degraded
 		p.diagnose(after.Diags, is)
 	}
 	p.Blocks = append(p.Blocks, c)

@@ -22,11 +22,12 @@ func (s *Server) status() Status {
 		Nodes: summaryOf(w, s.cfg.Facts.Nodes()),
 	}
 	out.Gate.Waiting = orEmpty(out.Gate.Waiting)
+	out.Finders, out.Secrets = orEmpty(s.cfg.Facts.Finders()), s.secrets(w)
 	list := s.sources(w)
 	out.Sources, out.Watches = list.Sources, list.Watches
 	for _, b := range w.Blocks() {
 		out.Blocks[string(b.State)]++
-		if b.State == gateway.StateRejected || b.State == gateway.StateRetired || len(b.Diags) > 0 {
+		if b.State == gateway.StateRejected || b.State == gateway.StateRetired || len(b.Diags)+len(b.Degraded) > 0 {
 			out.Problems = append(out.Problems, blockOf(b))
 		}
 	}

@@ -27,6 +27,7 @@ type Diagnostic struct {
 	Detail   string `json:"detail"`            // whole sentences: why, and what to do
 	Range    *Range `json:"range,omitempty"`   // where, if there is a place
 	Snippet  string `json:"snippet,omitempty"` // the line that it is about, where it is known
+	Waits    bool   `json:"waits,omitempty"`   // it tells of a function that is not known yet: time may mend it
 }
 
 // Status is what is in force, how old it is and what is wrong: GET /v1/status.
@@ -40,9 +41,11 @@ type Status struct {
 	Reason    string         `json:"reason,omitempty"` // of the freeze
 	Blocks    map[string]int `json:"blocks"`           // number of blocks by state
 	Documents []Document     `json:"documents"`        // by name
-	Problems  []Block        `json:"problems"`         // blocks that are rejected, retired, or have warnings
+	Problems  []Block        `json:"problems"`         // blocks that are rejected, waiting, retired or degraded, or have warnings
 	BadValues []BadValue     `json:"bad_values"`       // values that are not in force
 	Sources   []Source       `json:"sources"`          // where endpoints come from
+	Finders   []Finder       `json:"finders"`          // where functions come from
+	Secrets   []Secret       `json:"secrets"`          // what is used
 	Watches   []Watch        `json:"watches"`          // what is watched in Consul
 	Nodes     []NodeSummary  `json:"nodes"`            // the Envoys in short
 }
@@ -82,7 +85,7 @@ type Document struct {
 type Block struct {
 	Kind        string       `json:"kind"`                // "gateway", "upstream", "route", "policy" or "local"
 	Name        string       `json:"name"`                // as it is written
-	State       string       `json:"state"`               // "pending", "accepted", "rejected" or "retired"
+	State       string       `json:"state"`               // "pending", "accepted", "rejected", "waiting" or "retired"
 	InForce     bool         `json:"in_force"`            // some form of it is
 	Newest      bool         `json:"newest"`              // what is in force is what was written last
 	Range       *Range       `json:"range,omitempty"`     // of its header
@@ -90,6 +93,7 @@ type Block struct {
 	Effective   string       `json:"effective,omitempty"` // the text in force, where it differs
 	Hash        string       `json:"hash,omitempty"`      // of the form in force
 	HeldBy      []string     `json:"held_by,omitempty"`   // of a retired block: who still names it
+	Degraded    []string     `json:"degraded,omitempty"`  // of a route in force: functions that it calls and that are not found any more
 	Diagnostics []Diagnostic `json:"diagnostics"`         // of what was written last
 }
 

@@ -26,13 +26,14 @@ type Plan struct {
 
 // BlockChange is what becomes of one block.
 type BlockChange struct {
-	Kind   string `json:"kind"`             // as in Block
-	Name   string `json:"name"`             // as in Block
-	Action string `json:"action"`           // "add", "change", "remove" or "affect": not written anew, but otherwise in force
-	State  string `json:"state"`            // after it
-	Range  *Range `json:"range,omitempty"`  // of the new header, or of the old
-	Before string `json:"before,omitempty"` // text
-	After  string `json:"after,omitempty"`  // text
+	Kind     string   `json:"kind"`               // as in Block
+	Name     string   `json:"name"`               // as in Block
+	Action   string   `json:"action"`             // "add", "change", "remove" or "affect": not written anew, but otherwise in force
+	State    string   `json:"state"`              // after it
+	Range    *Range   `json:"range,omitempty"`    // of the new header, or of the old
+	Before   string   `json:"before,omitempty"`   // text
+	Degraded []string `json:"degraded,omitempty"` // as in Block
+	After    string   `json:"after,omitempty"`    // text
 }
 
 // RouteChange is what becomes of one entry of a host's table.

@@ -302,11 +302,11 @@ func settled(open map[string]uint64, status console.Status) (rejected []console.
 	for _, name := range slices.Sorted(maps.Keys(open)) {
 		d, exists := live[name]
 		switch index := open[name]; {
-		case index == 0 && exists, index > 0 && (!exists || d.Modify < index || d.Blocks["pending"] > 0):
+		case index == 0 && exists, index > 0 && (!exists || d.Modify < index || d.Blocks["pending"]+d.Blocks["waiting"] > 0):
 			waiting = append(waiting, name)
 		}
 		for _, x := range d.Diagnostics {
-			if x.Severity == "error" {
+			if x.Severity == "error" && !x.Waits {
 				rejected = append(rejected, x)
 			}
 		}

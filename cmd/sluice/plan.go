@@ -200,6 +200,12 @@ func (a *app) showBlockChange(b console.BlockChange) {
 	if b.State == "rejected" || b.State == "retired" {
 		note = "  " + a.paint(red, b.State)
 	}
+	if b.State == "waiting" {
+		note = "  " + a.paint(yellow, "waits for functions that are not known yet")
+	}
+	if len(b.Degraded) > 0 {
+		note += "  " + a.paint(yellow, "degraded: not found any more: "+strings.Join(b.Degraded, ", "))
+	}
 	fmt.Fprintf(a.out, "%s %s.%s%s%s\n", sign, b.Kind, b.Name, place, note)
 	if b.Action != "change" {
 		return

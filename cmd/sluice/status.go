@@ -49,6 +49,8 @@ func (a *app) showStatus(s console.Status) {
 		a.table(rows, "")
 	}
 	a.showSources(s.Sources, s.Watches)
+	a.showFinders(s.Finders)
+	a.showTroubledSecrets(s.Secrets, s.Time)
 	for _, d := range s.Documents {
 		if len(d.Diagnostics) > 0 {
 			fmt.Fprintln(a.out)
@@ -60,6 +62,9 @@ func (a *app) showStatus(s console.Status) {
 		a.showDiagnostics(a.out, v.Diagnostics, nil)
 	}
 	for _, b := range s.Problems {
+		if len(b.Degraded) > 0 {
+			fmt.Fprintf(a.out, "\n%s.%s is %s: it calls what is not found any more: %s\n", b.Kind, b.Name, a.paint(yellow, "degraded"), strings.Join(b.Degraded, ", "))
+		}
 		if b.State == "retired" {
 			fmt.Fprintf(a.out, "\n%s.%s is deleted, but stays while it is named by %s\n", b.Kind, b.Name, strings.Join(b.HeldBy, ", "))
 		}
