@@ -149,3 +149,26 @@ function "math" "declared" {
 		t.Errorf("of a Function URL the diagnostics are %q", got)
 	}
 }
+
+// TestMirrorsGetNoSignature: the copy of a call is the call before it is signed.
+func TestMirrorsGetNoSignature(t *testing.T) {
+	s := testenv.StartLambdaSimulator(t, testenv.LambdaSimulatorOptions{})
+	s.Put(testenv.SimulatedFunction{Name: "hello", Handler: proxied("hello")})
+	var copies testenv.Recorder
+	got := make(chan struct{}, 10)
+	address := featuretest.Backend(t, copies.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got <- struct{}{} })).ServeHTTP)
+	docs := lambdaEdge(t, s.Endpoint, "") + upstream("shop", address) + lambdaRoute("hello", "mirror {\n upstream = upstream.shop\n }")
+	e, _ := featuretest.ServeADS(t, featuretest.Translate(t, []translate.Kind{mirror.Kind()}, featuretest.Documents{"a.hcl": docs}).Must(t).Resources)
+	for range 3 {
+		if a := e.Send(t, "POST", "shop.test", "/hello", "body", "authorization: Bearer client"); a.Status != 200 {
+			t.Errorf("the answer is %d", a.Status)
+		}
+		<-got
+	}
+	for _, r := range copies.Requests() {
+		if r.Header.Get("authorization") != "" || r.Header.Get("x-amz-date") != "" || !bytes.Contains(r.Body, []byte(`"body":"body"`)) {
+			t.Errorf("the copy is %v %s", r.Header, r.Body)
+		}
+	}
+	wellSigned(t, s, featureKey)
+}
