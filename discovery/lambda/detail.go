@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	errTooMany = errors.New("the account has more functions and versions than are taken; narrow the block with prefix")
+	errTooMany = errors.New("the account has more functions and versions than are taken")
 	errEndless = errors.New("a page of functions names itself as the next one")
 )
 

@@ -42,6 +42,9 @@ func Doctor(ctx context.Context, opts Options, p Patient) []Finding {
 		return d.out
 	}
 	known := d.identity(ctx, listing)
+	if p.Block.URL != "" {
+		return d.out // whether a Function URL takes a request, only a request can tell
+	}
 	if known && (p.Block.Discover == nil || *p.Block.Discover) {
 		d.lists(ctx, d.client(listing))
 	}
