@@ -67,7 +67,7 @@ route "hello" {
 `, ports[2], filepath.Join(a.docs, "key.json"), a.Endpoint))
 	a.plane = p
 	p.start(t)
-	a.edge = startEdge(t, "edge", "edge-1", ports[2], []string{p.xds})
+	a.edge = startEdge(t, "edge", "edge-1", ports[2], []string{p.xds}, "-concurrency", "2")
 	testenv.Eventually(t, time.Minute, func() error { return a.answers() })
 	return a
 }
