@@ -104,6 +104,7 @@ func (a *app) askExplanation(c *cobra.Command, req console.ExplainRequest, f exp
 	if err != nil {
 		return out, err
 	}
+	a.diagnose(off.mistakes(), off.texts)
 	if out, err = console.Explain(off.world, req, off.translator.ProgramOf); errors.Is(err, console.ErrNoGateway) {
 		return out, &exit{codeDocuments, err}
 	} else if err != nil {

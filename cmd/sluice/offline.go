@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	hclv2 "github.com/hashicorp/hcl/v2"
+
 	"github.com/sluice-gateway/sluice/discovery/openapi"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/xds/translate"
@@ -39,6 +41,16 @@ func (a *app) offline(paths []string, worldFile string) (*offline, error) {
 	ws := workspaceOf(files, base, s, os.LookupEnv)
 	ws.find(folderOf(paths), true)
 	return &offline{workspace: ws, translator: t, documents: len(files)}, nil
+}
+
+// mistakes are the errors in the documents.
+func (o *offline) mistakes() (out hclv2.Diagnostics) {
+	for _, d := range o.diagnostics() {
+		if d.Severity == hclv2.DiagError {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // folderOf is the folder of the first path, which is what documents' files are relative to.

@@ -56,6 +56,10 @@ func (a *app) offlineAPI(documents []string, world, gateway, host string) error 
 	if err != nil {
 		return err
 	}
+	if bad := off.mistakes(); len(bad) > 0 {
+		a.diagnose(bad, off.texts)
+		return wrong()
+	}
 	doc, err := console.OpenAPI(off.world, gateway, host, "")
 	if err != nil {
 		return &exit{codeDocuments, err}

@@ -123,11 +123,7 @@ func (t *testPass) worldOf(folder string) (*offline, error) {
 	}
 	t.worlds[folder] = w
 	maps.Copy(t.texts, w.texts)
-	for _, d := range w.diagnostics() {
-		if d.Severity == hclv2.DiagError {
-			t.diags = append(t.diags, d)
-		}
-	}
+	t.diags = append(t.diags, w.mistakes()...)
 	return w, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -100,8 +101,8 @@ func route(features []gateway.Effective, out *translate.Route) error {
 	if out.Program == nil {
 		return nil // the gateway answers by itself, with what the route says
 	}
-	for i := len(features) - 1; i >= 0; i-- {
-		out.Program.Response = append(out.Program.Response, features[i].Feature.(*Response).change())
+	for _, f := range slices.Backward(features) {
+		out.Program.Response = append(out.Program.Response, f.Feature.(*Response).change())
 	}
 	return nil
 }
