@@ -34,9 +34,15 @@ type RawResponse struct {
 // Send is the request that a program makes of the client's. It is the reference for what the script in Envoy does. The
 // error is a *Refusal, which the client gets instead, but for a program that makes no sense.
 func (p *Program) Send(in RawRequest) (RawRequest, error) {
+	out, _, err := p.send(in)
+	return out, err
+}
+
+// send is Send. The method is that of the request before it becomes the invocation of a Lambda.
+func (p *Program) send(in RawRequest) (out RawRequest, method string, err error) {
 	run, err := p.Prepared()
 	if err != nil {
-		return in, err
+		return in, "", err
 	}
 	s := &sending{run: run, in: in, out: in}
 	s.out.Headers = in.Headers.Clone()
@@ -44,16 +50,16 @@ func (p *Program) Send(in RawRequest) (RawRequest, error) {
 		s.out.Headers = http.Header{}
 	}
 	if err := s.readBody(); err != nil {
-		return in, err
+		return in, "", err
 	}
 	s.path, s.query, _ = strings.Cut(in.Target, "?")
 	if s.ctx, err = run.Context(in); err != nil {
-		return in, err
+		return in, "", err
 	}
 	if err := s.changes(); err != nil {
-		return in, refusal(err, http.StatusBadRequest)
+		return in, "", refusal(err, http.StatusBadRequest)
 	}
-	return s.out, nil
+	return s.out, s.method, nil
 }
 
 // sending is one run of Send.
@@ -62,6 +68,7 @@ type sending struct {
 	in, out     RawRequest
 	ctx         RequestContext
 	path, query string
+	method      string // before it becomes the invocation of a Lambda
 }
 
 // refusal is the outcome that an error has.
@@ -186,6 +193,7 @@ func (s *sending) changes() error {
 		body.write(h, droppedOfRequest)
 		s.out.Body = []byte(body.text)
 	}
+	s.method = s.out.Method
 	if s.run.Lambda != nil {
 		if err := s.invoke(); err != nil {
 			return err
@@ -219,7 +227,7 @@ func (s *sending) change(c PreparedRequest, body **newBody) ([]headerSet, error)
 			return nil, err
 		}
 		m, err := evalText(v)
-		if m = strings.ToUpper(m); err != nil || m == "" || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
+		if m = strings.ToUpper(m); err != nil || m == "" || m == http.MethodConnect || m == http.MethodTrace || strings.Trim(m, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" {
 			return nil, fmt.Errorf("%s is no method", evalKind(v))
 		}
 		s.out.Method = m

@@ -25,11 +25,9 @@ func (p *Program) Receive(in RawRequest, resp RawResponse) (RawResponse, error) 
 	if r.ctx, err = run.Context(in); err != nil {
 		return resp, err
 	}
-	sent, err := p.Send(in)
-	if err != nil {
+	if err := r.framing(p, in); err != nil {
 		return resp, err
 	}
-	r.head = in.Method == http.MethodHead && sent.Method == http.MethodHead
 	r.contentType = headerIn(resp.Headers, "content-type")
 	if run.Lambda != nil {
 		if err := r.unwrap(); err != nil {
@@ -48,7 +46,47 @@ func (p *Program) Receive(in RawRequest, resp RawResponse) (RawResponse, error) 
 		return resp, &Refusal{Status: http.StatusBadGateway, Reason: "response_too_large"}
 	}
 	r.write()
+	r.finish(resp.Status)
 	return r.out, nil
+}
+
+// framing finds out who of client and upstream expects no body.
+func (r *receiving) framing(p *Program, in RawRequest) error {
+	sent, method, err := p.send(in)
+	if err != nil {
+		return err
+	}
+	lambda := r.run.Lambda
+	switch {
+	case in.Method == http.MethodHead:
+		r.head = method == http.MethodHead && (lambda == nil || lambda.Payload.IsZero())
+		r.drop = !r.head || lambda != nil
+	case sent.Method == http.MethodHead:
+		r.bare = true
+	}
+	if sent.Method == http.MethodHead { // whatever is said of it, there is no body
+		r.raw, r.out.Body = nil, nil
+	}
+	return nil
+}
+
+// finish makes the answer one of the length that its client expects: what it has too much, or too little, would be taken
+// from the next answer of the connection.
+func (r *receiving) finish(before int) {
+	none := func(status int) bool { return status == http.StatusNoContent || status == http.StatusNotModified }
+	length := headerSet{name: "content-length"}
+	switch status := r.out.Status; {
+	case r.drop:
+		if none(status) {
+			length.write(r.out.Headers)
+		}
+		r.out.Body = nil
+	case none(status) && status != before:
+		length.write(r.out.Headers)
+		r.out.Body = nil
+	case !r.replaced && (r.bare || none(before) && status != before):
+		length.write(r.out.Headers)
+	}
 }
 
 // receiving is one run of Receive.
@@ -56,7 +94,9 @@ type receiving struct {
 	run         *Prepared
 	ctx         RequestContext
 	out         RawResponse
-	head        bool
+	head        bool // the client asked for no body, and the upstream or the function knows
+	drop        bool // the client asked for no body, and the upstream does not know
+	bare        bool // the upstream was asked for no body, and the client wants one
 	raw         []byte // the body as it now is
 	contentType any    // of raw
 	heads       []headerSet
@@ -96,7 +136,7 @@ func (r *receiving) view(c PreparedResponse) (*ResponseContext, error) {
 	if !c.readsBody() && c.Body.IsZero() {
 		return out, nil
 	}
-	if coding := headerIn(r.out.Headers, "content-encoding"); !r.changed && coding != nil && !r.bodiless(r.out.Status) &&
+	if coding := headerIn(r.out.Headers, "content-encoding"); !r.changed && coding != nil && !r.bare && !r.bodiless(r.out.Status) &&
 		!strings.EqualFold(coding.(string), "identity") {
 		return nil, &Refusal{Status: http.StatusBadGateway, Reason: "encoded_response"}
 	}

@@ -64,15 +64,16 @@ do
         m = optional(s.m, out), p = optional(s.p, out), d = s.d, u = pairsof(s.u, out), h = pairsof(s.h, out),
         b = optional(s.b, out), t = s.t, x = s.x,
       }
+      if s.m then prog.moves = true end
       if s.b or s.x then prog.body = true end
     end
     if prog.lambda then
       prepare(prog, out)
-      prog.identity = true
+      prog.identity, prog.moves = true, true
     end
     if prog.reads then prog.body = true end
     prog.passive = #prog.steps == 0 and not prog.lambda and prog.stash == 0
-    prog.out = #prog.steps > 0 or prog.lambda or prog.identity or prog.stash > 0
+    prog.out = #prog.steps > 0 or prog.lambda or prog.back[1] ~= nil
     return prog
   end
 
@@ -117,12 +118,38 @@ do
   local function back(h, c)
     local prog = load(h)
     c.prog = prog
-    if prog and (prog.back[1] or prog.lambda) then onresponse(h, prog, c) end
+    if prog and (prog.back[1] or prog.moves) then onresponse(h, prog, c) end
+  end
+
+  -- empty takes the body away from an answer that may have none; a HEAD is told its length.
+  local function empty(h, c, code)
+    local hs, without = h:headers(), code == 204 or code == 304
+    if c.b then
+      local n = c.b:length()
+      c.b:setBytes("")
+      if n > 0 and not without then hs:replace("content-length", tostring(n)) else hs:remove("content-length") end
+      return
+    end
+    if without then hs:remove("content-length") end
+    for chunk in h:bodyChunks() do chunk:setBytes("") end
+  end
+
+  -- finish makes the answer one of the length that its client expects: what it has too much, or too little, would be
+  -- taken from the next answer of the connection.
+  local function finish(h, c)
+    local code, before = c.status, c.before
+    if not before then return end
+    if c.drop or (code == 204 or code == 304) and code ~= before then
+      empty(h, c, code)
+    elseif not c.replaced and (c.bare or (before == 204 or before == 304) and code ~= before) then
+      h:headers():remove("content-length")
+    end
   end
 
   -- What the way back cannot do becomes an answer of our own in place of the response, of which nothing stays.
   local function replace(h, c, status, reason)
     local hs, names = h:headers(), {}
+    if c.prog then framing(h, c) end
     for name in pairs(hs) do names[#names + 1] = name end
     for i = 1, #names do
       if byte(names[i]) ~= 58 then hs:remove(names[i]) end
@@ -130,6 +157,7 @@ do
     hs:replace(":status", tostring(status))
     hs:replace("content-type", "application/json")
     hs:replace("x-sluice-error", reason)
+    if c.drop or not c.prog then return empty(h, c, status) end
     if c.head then return end
     local text = answer(reason)
     if c.b or reason ~= "response_too_large" and reason ~= "encoded_response" then
@@ -146,7 +174,8 @@ do
   function envoy_on_response(h)
     local c = {}
     local ok, err = pcall(back, h, c)
-    if ok then return end
+    if ok then return finish(h, c) end
+    if not c.prog and not h:headers():get("x-envoy-upstream-service-time") then return end -- what the way out said of it
     local status, reason = outcome(err, 502)
     note(h, reason, err)
     replace(h, c, status, reason)

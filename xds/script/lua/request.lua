@@ -71,7 +71,7 @@ do
   local function step(s, c, st)
     if s.m then
       local m = text(eval(s.m, c)):upper()
-      if m == "" or find(m, "[^A-Z-]") then fail("no method") end
+      if m == "" or m == "CONNECT" or m == "TRACE" or find(m, "[^A-Z-]") then fail("no method") end
       st.method = m
     end
     if s.p then st.path = setpath(eval(s.p, c)) end
@@ -99,11 +99,23 @@ do
     hs:remove("if-range")
   end
 
+  -- framing tells the way back which of the two expects no body: "1" client and upstream, "2" the client alone, "3" the
+  -- upstream alone; "4" as "2", but nobody makes one either: the function was told of the HEAD.
+  local function framing(h, prog, method, sent)
+    local mode
+    if method == "HEAD" then
+      if sent ~= "HEAD" or prog.lambda and prog.lambda.payload then mode = "2"
+      else mode = prog.lambda and "4" or "1" end
+    elseif sent == "HEAD" and not prog.lambda then mode = "3" end
+    if mode then h:streamInfo():dynamicMetadata():set("sluice.script", "head", mode) end
+  end
+
   function onrequest(h, prog)
     if prog.passive then -- it looks at nothing of the request
       local hs = h:headers()
-      if hs:get(":method") == "HEAD" then h:streamInfo():dynamicMetadata():set("sluice.script", "head", "1") end
-      whole(hs)
+      local method = hs:get(":method")
+      framing(h, prog, method, method)
+      if prog.identity then whole(hs) end
       return
     end
     local c, b = {}, nil
@@ -139,7 +151,7 @@ do
       budget = MAX_STEPS
       h:streamInfo():dynamicMetadata():set("sluice.script", "q", jsontext(list))
     end
-    if c.method == "HEAD" and st.method == "HEAD" then h:streamInfo():dynamicMetadata():set("sluice.script", "head", "1") end
+    framing(h, prog, c.method, st.method)
     if prog.identity then whole(hs) end
     for i = 1, #st.heads do
       local name, list = st.heads[i][1], st.heads[i][2]

@@ -1,5 +1,5 @@
 -- The way back.
-local onresponse, response_header, response_body
+local onresponse, response_header, response_body, framing
 do
   local function matches(list, status)
     if not list then return true end
@@ -14,7 +14,8 @@ do
   local function stashed(h, c)
     local md = h:streamInfo():dynamicMetadata():get("sluice.script")
     c.q = {}
-    c.head = md ~= nil and md.head ~= nil
+    local mode = md and md.head
+    c.head, c.drop, c.bare = mode == "1" or mode == "4", mode == "2" or mode == "4", mode == "3"
     if not md or not md.q then return end
     local list = decode(md.q)
     for i = 1, list[0] do
@@ -22,6 +23,11 @@ do
       if v == NULL then v = nil end
       c.q[i] = v
     end
+  end
+
+  -- framing reads, once, who expects no body.
+  function framing(h, c)
+    if c.drop == nil then stashed(h, c) end
   end
 
   -- ishead says whether the response has no body because nobody asked for one. A response with a body says it all.
@@ -35,9 +41,9 @@ do
   -- load reads the body into c, where it is not there yet, and gets the headers anew: they die while it waits.
   local function load(h, prog, c)
     if c.raw then return end
-    if (tonumber((c.hs:get("content-length"))) or 0) > prog.limit and not ishead(h, c) then refuse(502, "response_too_large") end
+    if (tonumber((c.hs:get("content-length"))) or 0) > prog.limit and not ishead(h, c) and not c.bare then refuse(502, "response_too_large") end
     local coding = c.hs:get("content-encoding")
-    if coding and coding:lower() ~= "identity" and c.status ~= 204 and c.status ~= 304 and not ishead(h, c) then refuse(502, "encoded_response") end
+    if coding and coding:lower() ~= "identity" and not c.bare and c.status ~= 204 and c.status ~= 304 and not ishead(h, c) then refuse(502, "encoded_response") end
     c.b = h:body(true)
     c.hs = h:headers()
     local n = c.b:length()
@@ -114,10 +120,9 @@ do
     c.hs, c.heads, c.set = hs, {}, {}
     local before = tonumber((hs:get(":status"))) or 0
     if before < 200 then return end
-    c.status = before
-    c.started = true
+    c.status, c.before = before, before
+    if prog.moves then framing(h, c) end
     if prog.lambda then
-      stashed(h, c)
       unwrap(h, prog, c, load)
     end
     local steps = prog.back
