@@ -10,6 +10,7 @@ import "github.com/hashicorp/hcl/v2"
 // left it. What is sent differs from the client's request only where something here says so.
 type Program struct {
 	Path     string // the template whose variables request.path holds, as the route's match has it; "": there are none
+	Regex    string // in place of Path: the expression over the path, whose named groups request.path holds
 	Call     *Call
 	Request  []*RequestChange
 	Response []*ResponseChange

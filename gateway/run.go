@@ -126,17 +126,7 @@ func (p *Prepared) Context(in RawRequest) (RequestContext, error) {
 		Method: in.Method, Host: in.Host, ClientIP: in.ClientIP, ID: in.ID, Auth: in.Auth,
 		Query: queryValues(query), Headers: headerValues(in.Headers, in.Host),
 	}
-	if p.Template != "" {
-		if expr, err := templateRegex(p.Template); err == nil {
-			raw, _ := fullMatch(expr, path)
-			ctx.Path = map[string]string{}
-			for name, v := range raw {
-				if text, ok := percentDecode(v); ok {
-					ctx.Path[name] = text
-				}
-			}
-		}
-	}
+	ctx.Path = p.pathValues(path)
 	if !p.readsBody(OpRequest) {
 		return ctx, nil
 	}
@@ -148,6 +138,28 @@ func (p *Prepared) Context(in RawRequest) (RequestContext, error) {
 	}
 	ctx.Body = body.value
 	return ctx, nil
+}
+
+// pathValues are the variables of the path, decoded; what is no text is absent.
+func (p *Prepared) pathValues(path string) map[string]string {
+	expr := p.Regex
+	if p.Template != "" {
+		var err error
+		if expr, err = templateRegex(p.Template); err != nil {
+			return nil
+		}
+	}
+	if expr == "" {
+		return nil
+	}
+	raw, _ := fullMatch(expr, path)
+	out := map[string]string{}
+	for name, v := range raw {
+		if text, ok := percentDecode(v); ok {
+			out[name] = text
+		}
+	}
+	return out
 }
 
 func headerValues(h http.Header, host string) map[string]string {

@@ -20,6 +20,7 @@ const (
 // insert is escaped as the place demands. The script in Envoy and the reference in Go both run it.
 type Prepared struct {
 	Template string // of the client's path; "" has no variables
+	Regex    string // in place of a template, the expression over the path
 	Limit    int    // bytes of a body that is read; what is made may be twice as large, but for a KiB
 	Request  []PreparedRequest
 	Response []PreparedResponse
@@ -58,7 +59,7 @@ type PreparedLambda struct {
 
 // Prepared is the program in the form in which it runs. An error is a mistake that the blocks' own checks did not find.
 func (p *Program) Prepared() (*Prepared, error) {
-	out := &Prepared{Template: p.Path, Limit: MaxProgramBody}
+	out := &Prepared{Template: p.Path, Regex: p.Regex, Limit: MaxProgramBody}
 	rest := ""
 	if p.Path != "" {
 		parts, err := ParsePathTemplate(p.Path)
@@ -204,6 +205,13 @@ func statusPattern(s string) bool {
 // SetsPath says that the program decides the path of what is sent.
 func (p *Prepared) SetsPath() bool {
 	return p.Lambda != nil || slices.ContainsFunc(p.Request, func(c PreparedRequest) bool { return !c.Path.IsZero() })
+}
+
+// ReadsPath says that the program reads variables of the client's path.
+func (p *Prepared) ReadsPath() bool {
+	reads := p.Lambda != nil && p.Lambda.Event == "apigw_v2"
+	p.walk(func(e Expr) { reads = reads || e.Op == OpRequest && len(e.Path) > 0 && e.Path[0] == "path" })
+	return reads
 }
 
 // Buffers says that the program reads or replaces the body of requests or of responses.

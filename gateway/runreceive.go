@@ -94,9 +94,9 @@ type receiving struct {
 	run         *Prepared
 	ctx         RequestContext
 	out         RawResponse
-	head        bool // the client asked for no body, and the upstream or the function knows
-	drop        bool // the client asked for no body, and the upstream does not know
-	bare        bool // the upstream was asked for no body, and the client wants one
+	head        bool   // the client asked for no body, and the upstream or the function knows
+	drop        bool   // the client asked for no body, and the upstream does not know
+	bare        bool   // the upstream was asked for no body, and the client wants one
 	raw         []byte // the body as it now is
 	contentType any    // of raw
 	heads       []headerSet

@@ -18,6 +18,7 @@ type program struct {
 	Version  int      `json:"v"`
 	Limit    int      `json:"z"`           // bytes of a body
 	Path     [][]any  `json:"p,omitempty"` // segments of the path template: literal, name, literal, …; or "**", name
+	Regex    *regex   `json:"g,omitempty"` // in place of a template: the expression over the path
 	Request  []change `json:"q,omitempty"`
 	Response []change `json:"r,omitempty"`
 	Lambda   *lambda  `json:"l,omitempty"`
@@ -57,6 +58,11 @@ func Encode(p *gateway.Program) (string, error) {
 	out := program{Version: version, Limit: run.Limit}
 	if run.Template != "" {
 		if out.Path, err = segments(run.Template); err != nil {
+			return "", err
+		}
+	}
+	if run.Regex != "" && run.ReadsPath() {
+		if out.Regex, err = compileRegex(run.Regex); err != nil {
 			return "", err
 		}
 	}

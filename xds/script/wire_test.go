@@ -125,8 +125,7 @@ func TestAnswersAreFramedAsTheirClientExpects(t *testing.T) {
 			if !chunked {
 				in := gateway.RawRequest{Method: c.method, Host: fmt.Sprintf("c%d.test", i), Target: "/", Headers: http.Header{}}
 				back, err := c.program.Receive(in, c.answer)
-				var refusal *gateway.Refusal
-				if errors.As(err, &refusal) {
+				if refusal, ok := errors.AsType[*gateway.Refusal](err); ok {
 					back = gateway.RawResponse{Status: refusal.Status}
 				}
 				if back.Status != c.want || string(back.Body) != c.body {

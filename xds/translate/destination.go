@@ -38,7 +38,7 @@ func (t *Translator) destination(tr *gateway.TableRoute, d *gateway.TableDestina
 	}
 	r := &routev3.Route{Match: m, Metadata: md, Action: &routev3.Route_Route{Route: action}}
 	out := &Route{Table: tr, Dest: d, Route: r, Action: action, Needs: []Key{{TypeURL: ClusterType, Name: d.Upstream.Name}}}
-	out.Program = &gateway.Program{Path: tr.Match.Path, Call: d.Call}
+	out.Program = &gateway.Program{Path: tr.Match.Path, Regex: tr.Match.Regex, Call: d.Call}
 	if err := nativeGRPC(out); err != nil {
 		return nil, nil, err
 	}

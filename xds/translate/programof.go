@@ -14,7 +14,7 @@ import (
 func (t *Translator) ProgramOf(tr *gateway.TableRoute, d *gateway.TableDestination) (*gateway.Program, error) {
 	out := &Route{
 		Table: tr, Dest: d, Route: &routev3.Route{}, Action: &routev3.RouteAction{}, Reference: true,
-		Program: &gateway.Program{Path: tr.Match.Path, Call: d.Call},
+		Program: &gateway.Program{Path: tr.Match.Path, Regex: tr.Match.Regex, Call: d.Call},
 	}
 	err := t.apply(d.Features, func(k Kind, own []gateway.Effective) error {
 		if k.Route == nil {

@@ -97,7 +97,7 @@ do
     local agent = heads["user-agent"]
     local info = h:streamInfo()
     local vars, some = {}, false
-    for k, v in pairs(getpath(prog.path, c.path)) do vars[k], some = unpercent(v) or "", true end
+    for k, v in pairs(getpath(prog, c.path)) do vars[k], some = unpercent(v) or "", true end
     local coding = hs:get("content-encoding")
     local e = {
       version = "2.0", routeKey = l.k, rawPath = st.path, rawQueryString = st.query, cookies = cookies, headers = joined(heads),

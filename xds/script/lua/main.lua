@@ -54,7 +54,7 @@ do
   local function read(source)
     local w = decode(source, 2000)
     if w.v ~= 1 then error("a program of another version", 0) end
-    local prog = {needs = {}, steps = {}, back = {}, path = w.p or {[0] = 0}, limit = tonumber(w.z), most = 2 * tonumber(w.z) - 1024, lambda = w.l}
+    local prog = {needs = {}, steps = {}, back = {}, path = w.p or {[0] = 0}, regex = w.g, limit = tonumber(w.z), most = 2 * tonumber(w.z) - 1024, lambda = w.l}
     local out, back = scopes(prog)
     for i = 1, (w.r and w.r[0] or 0) do prog.back[i] = backward(w.r[i], back, prog) end
     prog.stash = #prog.needs

@@ -25,7 +25,9 @@ do
     return stop <= #back
   end
 
-  function getpath(segs, path)
+  function getpath(prog, path)
+    if prog.regex then return groups(prog.regex, path) end
+    local segs = prog.path
     local vars, at, n = {}, 2, segs[0]
     for k = 1, n do
       local seg = segs[k]

@@ -23,7 +23,7 @@ do
       elseif what == "id" then v = hs:get("x-request-id")
       elseif what == "headers" then v = stringornil(hs:get(e[3] == "host" and ":authority" or e[3]))
       elseif what == "path" then
-        vars = vars or getpath(prog.path, c.path)
+        vars = vars or getpath(prog, c.path)
         v = vars[e[3]]
         if v then v = unpercent(v) end
       elseif what == "query" then
