@@ -17,12 +17,12 @@ func (m *Match) Matches(req Request) (vars map[string]string, ok bool) {
 		return nil, false
 	}
 	for _, c := range m.Headers {
-		if v, present := req.header(c.Name); !c.holds(v, present) {
+		if !c.holds(req.values(c.Name)) {
 			return nil, false
 		}
 	}
 	for _, c := range m.Query {
-		if v, present := req.query(c.Name); !c.holds(v, present) {
+		if !c.holds(req.query(c.Name)) {
 			return nil, false
 		}
 	}
@@ -108,13 +108,16 @@ func fullMatch(expr, text string) (map[string]string, bool) {
 	return vars, true
 }
 
-// holds says whether a condition is met by a value, or by its absence.
-func (c *ValueMatch) holds(value string, present bool) bool {
+// holds says whether a condition is met by one of the values, or by there being none.
+func (c *ValueMatch) holds(values []string) bool {
+	if c.Absent {
+		return len(values) == 0
+	}
+	return slices.ContainsFunc(values, c.holdsFor)
+}
+
+func (c *ValueMatch) holdsFor(value string) bool {
 	switch {
-	case c.Absent:
-		return !present
-	case !present:
-		return false
 	case c.Present:
 		return true
 	case c.Exact != nil:

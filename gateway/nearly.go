@@ -41,17 +41,18 @@ func (m *Match) reasons(req Request) []Reason {
 		kind, want := m.pathCondition()
 		out = append(out, Reason{What: "path", Kind: kind, Want: want, Got: req.Path})
 	}
-	out = slices.Concat(out, failed("header", m.Headers, req.header), failed("query", m.Query, req.query))
+	out = slices.Concat(out, failed("header", m.Headers, req.values), failed("query", m.Query, req.query))
 	return out
 }
 
-func failed(what string, conditions []*ValueMatch, get func(string) (string, bool)) []Reason {
+func failed(what string, conditions []*ValueMatch, get func(string) []string) []Reason {
 	var out []Reason
 	for _, c := range conditions {
-		v, present := get(c.Name)
-		if !c.holds(v, present) {
+		if values := get(c.Name); !c.holds(values) {
 			kind, want := c.condition()
-			out = append(out, Reason{What: what, Name: c.Name, Kind: kind, Want: want, Got: v, None: !present})
+			out = append(out, Reason{
+				What: what, Name: c.Name, Kind: kind, Want: want, Got: strings.Join(values, ","), None: len(values) == 0,
+			})
 		}
 	}
 	return out

@@ -34,24 +34,6 @@ func ParseQuery(query string) []Param {
 	return out
 }
 
-// header returns the value that conditions see: several values joined by a comma. The names of pseudo-headers lead to
-// what they stand for, and "host" to ":authority".
-func (r *Request) header(name string) (string, bool) {
-	switch name = strings.ToLower(name); name {
-	case ":method":
-		return r.Method, true
-	case ":authority", "host":
-		return r.Host, true
-	case ":path":
-		return r.target(), true
-	}
-	values, ok := r.Headers[name]
-	if !ok || len(values) == 0 {
-		return "", false
-	}
-	return strings.Join(values, ","), true
-}
-
 // target is the path with the query string.
 func (r *Request) target() string {
 	var b strings.Builder
@@ -63,14 +45,14 @@ func (r *Request) target() string {
 	return b.String()
 }
 
-// query returns the value that conditions see: that of the first parameter of the name.
-func (r *Request) query(name string) (string, bool) {
+// query is what conditions see: the value of the first parameter of the name.
+func (r *Request) query(name string) []string {
 	for _, p := range r.Query {
 		if p.Name == name {
-			return p.Value, true
+			return []string{p.Value}
 		}
 	}
-	return "", false
+	return nil
 }
 
 // NormaliseHost is how the edge reads a Host header when it looks for routes: without port and final dot, lower case.

@@ -17,6 +17,7 @@ type Route struct {
 	Matches  []*Match       `hcl:"match,block"` // alternatives
 	Policies []Ref          `hcl:"policies,optional" ref:"policy"`
 	To       []*Destination `hcl:"to,block"`
+	Sticky   *Sticky        `hcl:"sticky,block"` // only with To
 	Redirect *Redirect      `hcl:"redirect,block"`
 	Respond  *Respond       `hcl:"respond,block"`
 	Variants []*Variant     `hcl:"variant,block"`

@@ -11,8 +11,6 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-const million = 1_000_000
-
 // entry is one Envoy route of a host's table, and the literal text that every path it matches begins with.
 type entry struct {
 	route   *routev3.Route
@@ -58,11 +56,8 @@ func (t *Translator) tableRoute(tr *gateway.TableRoute) ([]entry, []Key, error) 
 	if tr.Route.Redirect != nil || tr.Route.Respond != nil {
 		return t.answer(tr, p)
 	}
-	var total, sum uint64
-	for _, d := range tr.Destinations {
-		total += uint64(d.Weight)
-	}
-	if total == 0 {
+	shares := tr.Shares()
+	if shares == nil {
 		return nil, nil, fmt.Errorf("no destination has a share of the requests")
 	}
 	var entries []entry
@@ -71,17 +66,23 @@ func (t *Translator) tableRoute(tr *gateway.TableRoute) ([]entry, []Key, error) 
 		if d.Weight == 0 {
 			continue
 		}
-		sum += uint64(d.Weight)
 		r, ns, err := t.destination(tr, d, p)
 		if err != nil {
 			return nil, nil, err
 		}
 		r.Name = routeName(tr, i)
-		if sum < total {
+		if shares[i] < gateway.Million {
 			r.Match.RuntimeFraction = &corev3.RuntimeFractionalPercent{DefaultValue: &typev3.FractionalPercent{
-				Numerator:   uint32(sum * million / total),
+				Numerator:   shares[i],
 				Denominator: typev3.FractionalPercent_MILLION,
 			}}
+			if s := tr.Route.Sticky; s != nil {
+				kept, err := sticky(s, shares[i], r, p.literal.text)
+				if err != nil {
+					return nil, nil, err
+				}
+				entries = append(entries, entry{route: kept, literal: p.literal})
+			}
 		}
 		entries = append(entries, entry{route: r, literal: p.literal})
 		needs = append(needs, ns...)

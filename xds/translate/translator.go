@@ -103,7 +103,7 @@ func (t *Translator) requiredByTable(table []*gateway.TableRoute) []string {
 			use(used, d.Features)
 		}
 	}
-	return t.requiredBy(used, grpcUsed(table))
+	return t.requiredBy(used, append(grpcUsed(table), stickyUsed(table)...))
 }
 
 func use(types map[string]bool, features []gateway.Effective) {
