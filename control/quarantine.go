@@ -56,6 +56,9 @@ func (q *inquest) refused(key store.Key, forms []gateway.FormRef, words string, 
 		return
 	}
 	suspects := q.l.book.suspects(key, forms)
+	if len(suspects) == 0 && len(gateways) == 0 { // what was fine before cannot be translated any more: its neighbours go on
+		suspects = keep(forms, func(f gateway.FormRef) bool { return f.Kind == gateway.KindRoute })
+	}
 	if q.test && len(q.cases) > 0 {
 		t := &q.cases[0]
 		if onTrial := intersect(t.forms, suspects); len(onTrial) > 0 {
