@@ -22,6 +22,7 @@ var semanticChecks = map[reflect.Type]func(d *decoder, block any, at ranges){
 	reflect.TypeFor[gateway.Redirect]():      checkOf((*decoder).checkRedirect),
 	reflect.TypeFor[gateway.Respond]():       checkOf((*decoder).checkRespond),
 	reflect.TypeFor[gateway.Variant]():       checkOf((*decoder).checkVariant),
+	reflect.TypeFor[gateway.Sticky]():        checkOf((*decoder).checkSticky),
 	reflect.TypeFor[gateway.FunctionBlock](): checkOf((*decoder).checkFunction),
 	reflect.TypeFor[gateway.OpenAPI]():       checkOf((*decoder).checkOpenAPI),
 	reflect.TypeFor[gateway.GRPC]():          checkOf((*decoder).checkGRPC),
@@ -63,6 +64,7 @@ func (d *decoder) checkRoute(r *gateway.Route, at ranges) {
 	}, "to", "redirect", "respond")
 	d.checkHosts(r.Hosts, at.of("hosts"))
 	d.checkWeights(r, at)
+	d.checkShares(r)
 	matches := r.Matches
 	if len(matches) == 0 {
 		matches = []*gateway.Match{{}}
