@@ -226,7 +226,7 @@ func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) {
 		if !e.unwanted.IsZero() {
 			end := e.unwanted.Add(k.cfg.Grace)
 			if !now.Before(end) {
-				k.forget(id, e)
+				k.forget(id, e, news)
 				continue
 			}
 			k.ends(end)
@@ -245,7 +245,8 @@ func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) {
 	}
 }
 
-func (k *Keeper) forget(id gateway.ID, e *entry) {
+// forget tells that there is no material any more: read again, it may have the version that it had.
+func (k *Keeper) forget(id gateway.ID, e *entry, news map[gateway.ID]string) {
 	e.feed.stop()
 	if e.next != nil {
 		e.next.stop()
@@ -253,6 +254,7 @@ func (k *Keeper) forget(id gateway.ID, e *entry) {
 	delete(k.entries, id)
 	delete(k.counts, id)
 	k.staged[id] = gateway.Material{}
+	news[id] = ""
 }
 
 func errText(err error) string {

@@ -235,6 +235,13 @@ func TestWantKeepsForgetsAndReplaces(t *testing.T) {
 		if _, ok := g.Reveal(id("s")); ok || len(g.Status()) > 0 {
 			t.Error("it is still there")
 		}
+		if v, told := g.last[id("s")]; v != "" || !told {
+			t.Error("whoever knows its version takes the same one, read again, for no news")
+		}
+		want(g, map[string]*gateway.Secret{"s": kv("b")})
+		if g.last[id("s")] == "" || g.value("s", "key") != canary+"b" {
+			t.Error("it is not read again")
+		}
 	})
 }
 

@@ -14,6 +14,19 @@ import (
 // wholeField is the field of a secret that is one value.
 const wholeField = "value"
 
+// MaterialError is the error of a unit whose secret holds nothing that it can be built of. No block is to blame: another
+// version of the material mends it, and until then what the Envoys have stays.
+type MaterialError struct {
+	Secret  gateway.ID
+	problem string // holds no part of the material
+}
+
+func (e *MaterialError) Error() string { return e.problem }
+
+func material(secret gateway.ID, format string, args ...any) error {
+	return &MaterialError{Secret: secret, problem: fmt.Sprintf(format, args...)}
+}
+
 // WithReveal is a Translator that can read the material of secrets; without, no secret is built. t is not changed.
 func (t *Translator) WithReveal(reveal gateway.Reveal) *Translator {
 	out := *t
@@ -37,26 +50,26 @@ func (t *Translator) secret(in gateway.Inputs) (*Resource, error) {
 		return nil, nil
 	}
 	if t.reveal == nil {
-		return nil, fmt.Errorf("nobody can read %s", in.Secret)
+		return nil, material(in.Secret, "nobody can read %s", in.Secret)
 	}
-	material, ok := t.reveal(in.Secret)
+	found, ok := t.reveal(in.Secret)
 	if !ok {
-		return nil, fmt.Errorf("the material of %s is not known", in.Secret)
+		return nil, material(in.Secret, "the material of %s is not known", in.Secret)
 	}
 	field := in.Field
 	if field == "" {
 		field = wholeField
 	}
-	value, ok := material.Reveal(field)
+	value, ok := found.Reveal(field)
 	if !ok {
-		return nil, fmt.Errorf("%s has no field %q", in.Secret, field)
+		return nil, material(in.Secret, "%s has no field %q", in.Secret, field)
 	}
 	value = bytes.TrimRight(value, "\r\n")
 	if len(value) == 0 {
-		return nil, fmt.Errorf("field %q of %s is empty", field, in.Secret)
+		return nil, material(in.Secret, "field %q of %s is empty", field, in.Secret)
 	}
 	if bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		return nil, fmt.Errorf("field %q of %s holds a line break or another control character, which no header can", field, in.Secret)
+		return nil, material(in.Secret, "field %q of %s holds a line break or another control character, which no header can", field, in.Secret)
 	}
 	key := KeyOf(in.Unit)
 	return &Resource{Key: key, Message: &tlsv3.Secret{

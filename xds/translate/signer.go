@@ -197,11 +197,11 @@ func (t *Translator) signer(in gateway.Inputs) (*Resource, error) {
 // credential reads the AWS credentials that a secret holds.
 func (t *Translator) credential(secret gateway.ID) (*awsv3.InlineCredentialProvider, error) {
 	if t.reveal == nil {
-		return nil, fmt.Errorf("nobody can read %s", secret)
+		return nil, material(secret, "nobody can read %s", secret)
 	}
-	material, ok := t.reveal(secret)
+	found, ok := t.reveal(secret)
 	if !ok {
-		return nil, fmt.Errorf("the material of %s is not known", secret)
+		return nil, material(secret, "the material of %s is not known", secret)
 	}
 	out := &awsv3.InlineCredentialProvider{}
 	for _, f := range []struct {
@@ -209,13 +209,13 @@ func (t *Translator) credential(secret gateway.ID) (*awsv3.InlineCredentialProvi
 		value    *string
 		required bool
 	}{{accessKeyField, &out.AccessKeyId, true}, {secretKeyField, &out.SecretAccessKey, true}, {sessionField, &out.SessionToken, false}} {
-		value, _ := material.Reveal(f.name)
+		value, _ := found.Reveal(f.name)
 		value = bytes.TrimSpace(value)
 		if len(value) == 0 && f.required {
-			return nil, fmt.Errorf("%s has no field %q, so it is no credentials of AWS", secret, f.name)
+			return nil, material(secret, "%s has no field %q, so it is no credentials of AWS", secret, f.name)
 		}
 		if bytes.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-			return nil, fmt.Errorf("field %q of %s holds what no credentials of AWS do", f.name, secret)
+			return nil, material(secret, "field %q of %s holds what no credentials of AWS do", f.name, secret)
 		}
 		*f.value = string(value)
 	}
