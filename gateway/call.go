@@ -246,16 +246,6 @@ func (c *caller) grpc() *Call {
 			g.Fields[v] = fieldOf(a)
 		}
 	}
-	if !c.fn.Signature.Known {
-		for v := range c.vars {
-			if g.Fields == nil {
-				g.Fields = map[string]string{}
-			}
-			if g.Fields[v] == "" {
-				g.Fields[v] = v
-			}
-		}
-	}
 	return &Call{GRPC: g}
 }
 

@@ -99,7 +99,7 @@ func TestCalls(t *testing.T) {
 	const anyBody = "application/json"
 	get := restFunction("GET", "/pets/{id}", "", "id path string!", "limit query integer", "X-Who header string")
 	post := restFunction("POST", "/sum", anyBody, "a body integer!", "b body number", "c.d body boolean")
-	grpc := &Function{Name: "g", Kind: FunctionGRPC, Signature: Signature{Known: true, Args: arguments("id body integer", "ok body boolean", "name body string")}, GRPC: &GRPCMethod{Service: "s.S", Method: "M"}}
+	grpc := &Function{Name: "g", Kind: FunctionGRPC, Signature: Signature{Known: true, Args: arguments("id body integer", "ok body boolean", "name body string")}, GRPC: &GRPCMethod{Service: "s.S", Method: "M", Descriptor: []byte("described")}}
 	lambda := &Function{Name: "l:live", Kind: FunctionLambda, Lambda: &LambdaFunction{ARN: "arn:l:live", Qualifier: "live"}}
 	for name, c := range map[string]struct {
 		fn    *Function
@@ -138,6 +138,20 @@ func TestCalls(t *testing.T) {
 				t.Error(b.diags)
 			}
 		})
+	}
+}
+
+// A method that nothing describes could not be translated, and its host with it.
+func TestAMethodThatNothingDescribesIsNotCalled(t *testing.T) {
+	for name, fn := range map[string]*Function{
+		"no descriptor": {Name: "g", Kind: FunctionGRPC, Signature: Signature{Known: true}, GRPC: &GRPCMethod{Service: "s.S", Method: "M"}},
+		"no signature":  {Name: "g", Kind: FunctionGRPC, GRPC: &GRPCMethod{Service: "s.S", Method: "M", Descriptor: []byte("described")}},
+	} {
+		b := &caller{w: New(&Rules{}), fn: fn, match: &Match{Path: "/g/{id}"}, to: &Destination{Function: Ref{ID: FunctionID("u", "g")}}}
+		b.build()
+		if len(b.diags) != 1 || !strings.Contains(b.diags.Error(), "Nothing describes the messages of function.u.g") {
+			t.Errorf("%s: %v", name, b.diags)
+		}
 	}
 }
 

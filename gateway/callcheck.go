@@ -33,6 +33,9 @@ func (c *caller) check() {
 				c.what(), a.Name, variableFor(a.Name), argumentKey(a.Name), variableFor(a.Name))
 		}
 	}
+	if g := c.fn.GRPC; g != nil && !c.w.rules.Offline && (len(g.Descriptor) == 0 || !c.fn.Signature.Known) {
+		c.error(Expr{}, "Invalid call", "Nothing describes the messages of %s, so no request can be made one. Its finder's status says why; what speaks gRPC reaches it through the upstream, without \"function\".", c.what())
+	}
 	c.settings()
 }
 

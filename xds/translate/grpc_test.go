@@ -89,6 +89,7 @@ var grpcRoutes = []grpcRoute{
 	{`path = "/create"`, "CreateUser", gateway.GRPCCall{}},
 	{"method = \"HEAD\"\n path = \"/head/{id}\"", "GetUser", fields("id", "id")},
 	{`path = "/nested/{city}"`, "Search", fields("city", "near.city")},
+	{`regex = "/deep/(?P<city>[a-z]+)"`, "Search", fields("city", "near.city")},
 }
 
 func compact(s string) string {
@@ -155,6 +156,8 @@ func TestTranscoding(t *testing.T) {
 		{"GET /variant/7?beta=1", "", `200 "displayName":"user 7 of "`},
 		{"HEAD /head/7", "", `404 `},
 		{"GET /nested/berlin?near.city=x", "", `200 "city":"berlin"`},
+		{"GET /deep/berlin", "", `200 "near":{"city":"berlin","street":"","zipCode":""}`},
+		{"POST /deep/berlin", `{"near":{"city":"x","zipCode":"1"},"name":"n"}`, `200 "near":{"city":"berlin","street":"","zipCode":"1"}`},
 		{"HEAD /get/7", "", `404 `},
 		{"GET /?id=7", "", `200 "displayName":"user 7 of "`},
 		{"OPTIONS /get/7", "", `404 {"code":5,`},

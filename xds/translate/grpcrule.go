@@ -109,7 +109,7 @@ func ruleFor(match *gateway.Match, g *gateway.GRPCCall, m *method, moved bool) (
 	}
 	pattern, ok := rulePattern(match, g.Fields)
 	if !ok || !bindable || g.Method.ClientStream || moved {
-		return nil, m.flat(g.Fields)
+		return nil, nil
 	}
 	methods := match.Methods
 	if match.Method != "" {
@@ -244,46 +244,6 @@ func (m *method) spellings(field string) []string {
 		if at = f.Message(); at == nil {
 			break
 		}
-	}
-	return out
-}
-
-// flat says whether all fields are those of the message itself: only a rule reaches into others.
-func (m *method) flat(fields map[string]string) error {
-	for variable, field := range fields {
-		if strings.Contains(field, ".") {
-			return fmt.Errorf("the path's variable %s is the nested field %s, which takes a path of whole segments", variable, field)
-		}
-	}
-	return nil
-}
-
-// byName is the message as an expression: for every field the variable of the path that is mapped to it, else the query
-// parameter, else the field of the body, of its name.
-func (m *method) byName(fields map[string]string) gateway.Expr {
-	out := gateway.Expr{Op: gateway.OpObject}
-	variables := map[string]string{}
-	for variable, field := range fields {
-		variables[field] = variable
-	}
-	for i := range m.input.Fields().Len() {
-		f := m.input.Fields().Get(i)
-		name := string(f.Name())
-		if v, ok := variables[name]; ok {
-			out.Args = append(out.Args, constant(name), gateway.Expr{Op: gateway.OpRequest, Path: []string{"path", v}})
-			continue
-		}
-		body := gateway.Expr{Op: gateway.OpRequest, Path: []string{"body", name}}
-		if f.IsMap() || f.Message() != nil && !bound[f.Message().FullName()] { // no text can be one
-			out.Args = append(out.Args, constant(name), body)
-			continue
-		}
-		query := gateway.Expr{Op: gateway.OpRequest, Path: []string{"query", name}}
-		given := gateway.Expr{Op: gateway.OpBinary, Name: "!=", Args: []gateway.Expr{query, constant(nil)}}
-		if f.IsList() {
-			query = gateway.Expr{Op: gateway.OpTuple, Args: []gateway.Expr{query}}
-		}
-		out.Args = append(out.Args, constant(name), gateway.Expr{Op: gateway.OpCond, Args: []gateway.Expr{given, query, body}})
 	}
 	return out
 }
