@@ -5,9 +5,12 @@
 //   - main.go, scenario.go: the list of scenarios, and how one is run; stage.go: what starts and ends with it.
 //   - results.go, table.go: bench/results.json, and the table in docs/performance.md that is made of it.
 //   - probe.go, load.go: the client that waits for a change to be served, and the one that puts on load.
+//   - documents.go: sluice and an Envoy on documents on disk.
 //   - process.go, sluice.go, roles.go: processes of their own for what is measured, and what they cost.
 //   - world.go: documents and services in the sizes that are measured.
 //   - routes.go, health.go, fanout.go, cold.go, cost.go, throughput.go, peer.go: a file a scenario.
+//   - pages.go, lambda.go, transcoding.go, functions.go, rotation.go: likewise, of what calls functions;
+//     functionworld.go: thousands of them.
 //   - floor/: the least that lies between Consul and Envoy. stack/: sluice's own rooms, put together without a Consul.
 package main
 

@@ -25,6 +25,9 @@ var roles = map[string]func(args []string) error{
 	"plane":    planeRole,
 	"fleet":    fleetRole,
 	"bare":     bareRole,
+
+	"documents": documentsRole,
+	"functions": functionsRole,
 }
 
 func runRole(args []string) int {

@@ -22,7 +22,7 @@ func upstreamRole([]string) error {
 		return err
 	}
 	ready(portOf(l))
-	go func() { _ = serveUpstream(l) }()
+	go func() { _ = serveUpstream(l, upstreamAnswer) }()
 	serve(func(string) string { return "" })
 	return nil
 }

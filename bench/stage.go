@@ -80,6 +80,9 @@ func (s *stage) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, "   "+
 // Log implements testing.TB.
 func (s *stage) Log(args ...any) { fmt.Fprintln(os.Stderr, append([]any{"  "}, args...)...) }
 
+// Errorf implements testing.TB, for goroutines that may not end the scenario: what they did not do will.
+func (s *stage) Errorf(format string, args ...any) { s.Logf(format, args...) }
+
 // Fatalf implements testing.TB.
 func (s *stage) Fatalf(format string, args ...any) { panic(stageFailure(fmt.Sprintf(format, args...))) }
 

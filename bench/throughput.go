@@ -4,19 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strconv"
-	"sync"
-	"time"
 
 	"github.com/sluice-gateway/sluice/internal/testenv"
 )
 
-const (
-	loadConnections = 8
-	loadTime        = 250 * time.Millisecond
-	loadRounds      = 60 // short and many: what else runs on the machine meets all that are compared alike
-)
+const loadRounds = 60 // short and many: what else runs on the machine meets all that are compared alike
 
 // throughput compares requests a second through sluice's configuration with those through a hand-written one that has
 // the same edge defaults and filters, and through the least that Envoy takes.
@@ -54,39 +47,6 @@ func throughput(s *stage) {
 	s.note(Entry{Name: "throughput, the least configuration", Unit: "requests/s", Value: median(rates[2])})
 	s.note(Entry{Name: "throughput, sluice's against hand-written", Unit: "×", Value: ratio(1)}.atLeast(0.95))
 	s.note(Entry{Name: "throughput, sluice's against the least", Unit: "×", Value: ratio(2)})
-}
-
-// load sends requests on several connections for a while, one at a time on each, and returns requests a second.
-func (s *stage) load(port int, req []byte) float64 {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	total, failed := 0, error(nil)
-	start := time.Now()
-	for range loadConnections {
-		wg.Go(func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			p := newProber("127.0.0.1:" + strconv.Itoa(port))
-			defer p.close()
-			n, err := 0, error(nil)
-			for time.Since(start) < loadTime && err == nil {
-				status := 0
-				if status, err = p.get(req); err == nil && status != http.StatusOK {
-					err = fmt.Errorf("answered with %d", status)
-				}
-				n++
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			total += n
-			if err != nil {
-				failed = err
-			}
-		})
-	}
-	wg.Wait()
-	s.must(failed)
-	return float64(total) / time.Since(start).Seconds()
 }
 
 // partOf is a part of a running Envoy's configuration, as JSON: what a hand would have to copy line by line.

@@ -2,24 +2,30 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 )
 
 // upstreamAnswer is 1 KB of body, ready made.
-var upstreamAnswer = append([]byte("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"), bytes.Repeat([]byte("x"), 1024)...)
+var upstreamAnswer = answerOf("text/plain", bytes.Repeat([]byte("x"), 1024))
+
+// answerOf is the bytes of a 200 with a body.
+func answerOf(contentType string, body []byte) []byte {
+	return append(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body)), body...)
+}
 
 // serveUpstream answers every request without a body, on every connection, with the same bytes.
-func serveUpstream(l net.Listener) error {
+func serveUpstream(l net.Listener, answer []byte) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
 			return err
 		}
-		go answerAll(c)
+		go answerAll(c, answer)
 	}
 }
 
-func answerAll(c net.Conn) {
+func answerAll(c net.Conn, answer []byte) {
 	defer c.Close()
 	buf := make([]byte, 0, 16<<10)
 	for {
@@ -34,7 +40,7 @@ func answerAll(c net.Conn) {
 				break
 			}
 			buf = buf[:copy(buf, buf[end+4:])]
-			if _, err := c.Write(upstreamAnswer); err != nil {
+			if _, err := c.Write(answer); err != nil {
 				return
 			}
 		}

@@ -32,7 +32,7 @@ type Plane struct {
 type gate struct{ *server.Server }
 
 // start makes everything but the sources.
-func start(ctx context.Context, cfg control.Config, kinds []discovery.Kind) (*Plane, error) {
+func start(ctx context.Context, cfg control.Config, kinds []discovery.Kind, reveal gateway.Reveal) (*Plane, error) {
 	debug.SetGCPercent(30) // as sluice server does
 	var features []hcl.FeatureType
 	for _, k := range feature.All() {
@@ -46,6 +46,7 @@ func start(ctx context.Context, cfg control.Config, kinds []discovery.Kind) (*Pl
 	if err != nil {
 		return nil, err
 	}
+	t = t.WithReveal(reveal)
 	g := &gate{}
 	cfg.Schema, cfg.Translator, cfg.Store, cfg.Gate = hcl.NewSchema(features, sources), t, store.New(), g
 	loop, err := control.New(cfg)
@@ -77,7 +78,7 @@ func start(ctx context.Context, cfg control.Config, kinds []discovery.Kind) (*Pl
 // InMemory starts a plane whose inputs come from the caller, who says Answered for documents and endpoints.
 func InMemory(ctx context.Context) (*Plane, error) {
 	return start(ctx, control.Config{Expect: []string{control.InputDocuments, control.InputEndpoints}, Grace: time.Minute},
-		[]discovery.Kind{catalog.Kind(), static.Kind()})
+		[]discovery.Kind{catalog.Kind(), static.Kind()}, nil)
 }
 
 // Document reads a document as one of Consul's KV.
