@@ -56,15 +56,23 @@ func decide(w *gateway.World, h Hit, at *Located, programs Programs) (Decision, 
 	route := routeOf(h.Listener, h.Host, position+1, h.Entry)
 	d.Outcome, d.Route, d.Variables = "route", &route, h.Vars
 	d.Text = fmt.Sprintf("route %s takes it: %s", route.Name, route.Lead())
+	kept := h.Entry.Kept(at.Request)
+	if kept != nil {
+		d.Text += fmt.Sprintf("; by the %s it stays on one of them", h.Entry.Route.Sticky.Text())
+	}
 	var err error
-	d.Destinations, err = landings(w, h, at.Raw, programs)
+	d.Destinations, err = landings(w, h, kept, at.Raw, programs)
 	return d, err
 }
 
-func landings(w *gateway.World, h Hit, raw gateway.RawRequest, programs Programs) ([]Landing, error) {
+// landings are the destinations that may get the request: the one that it is kept on, else all of the route.
+func landings(w *gateway.World, h Hit, kept *gateway.TableDestination, raw gateway.RawRequest, programs Programs) ([]Landing, error) {
 	out := []Landing{}
-	total := totalWeight(h.Entry)
-	for _, dest := range h.Entry.Destinations {
+	destinations, total := h.Entry.Destinations, totalWeight(h.Entry)
+	if kept != nil {
+		destinations, total = []*gateway.TableDestination{kept}, uint64(kept.Weight)
+	}
+	for _, dest := range destinations {
 		l := Landing{
 			Share: share(dest, total), Features: featuresOf(dest.Features), Degraded: dest.Degraded, Arguments: argumentsOf(dest, h.Entry.Match),
 		}

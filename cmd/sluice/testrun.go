@@ -178,7 +178,8 @@ func is(d *gateway.TableDestination, id gateway.ID) bool {
 	return d.To.Function.ID == id || d.Function != nil && own == up && d.Function.Name == name
 }
 
-// choose lists the destinations that get the request: the one that the test says, else all with a share.
+// choose lists the destinations that get the request: the one that the test says, else the one that the request is kept
+// on, else all with a share.
 func (r *testRun) choose(e *gateway.TableRoute) (out []*gateway.TableDestination, diags hclv2.Diagnostics) {
 	total, sum := 0.0, 0.0
 	for _, d := range e.Destinations {
@@ -197,6 +198,9 @@ func (r *testRun) choose(e *gateway.TableRoute) (out []*gateway.TableDestination
 		}
 		return nil, hclv2.Diagnostics{testProblem(r.t.Destination.Range(), "Unknown destination", fmt.Sprintf(
 			"Route %s has no destination %s. It has %s.", e.Route.Name, id.Text(), strings.Join(have, ", ")))}
+	}
+	if d := e.Kept(r.at.Request); d != nil {
+		return []*gateway.TableDestination{d}, nil
 	}
 	for _, d := range e.Destinations {
 		if d.Weight == 0 {
