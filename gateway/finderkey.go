@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strconv"
@@ -15,7 +17,7 @@ func FindersOf(u *Upstream) (out []Finder) {
 		return FinderKey{Upstream: u.Name, Kind: kind, Query: strings.Join(slices.DeleteFunc(fields, func(s string) bool { return s == "" }), " ")}
 	}
 	if o := u.OpenAPI; o != nil {
-		out = append(out, Finder{Key: key("openapi", field("path", o.Path), field("file", o.File), fieldMap("headers", o.Headers)), OpenAPI: o})
+		out = append(out, Finder{Key: key("openapi", field("path", o.Path), field("file", o.File), fieldSealed("headers", o.Headers)), OpenAPI: o})
 	}
 	if g := u.GRPC; g != nil && (g.Reflection == nil || *g.Reflection) {
 		services := slices.Compact(slices.Sorted(slices.Values(g.Services)))
@@ -55,6 +57,16 @@ func fieldMap(name string, m map[string]string) string {
 		pairs = append(pairs, k, m[k])
 	}
 	return fieldList(name, pairs)
+}
+
+// fieldSealed is fieldMap with values that nobody can read: of headers, one may be a password.
+func fieldSealed(name string, m map[string]string) string {
+	sealed := make(map[string]string, len(m))
+	for k, v := range m {
+		h := sha256.Sum256([]byte(k + "\x00" + v))
+		sealed[k] = hex.EncodeToString(h[:8])
+	}
+	return fieldMap(name, sealed)
 }
 
 // compareFinder orders keys.
