@@ -22,15 +22,15 @@ const perHost = 100
 
 // functionKinds are the four ways of calling that are mixed, each with its path and its destination.
 var functionKinds = []struct{ path, to string }{
-	{"/rewritten/%04d/{a}/{b}", "function = function.api.op%04d"},
-	{"/scripted/%04d/{a}", "function = function.api.op%04d\n    args     = { a = upper(request.path.a), b = \"${request.query.b}-${request.path.a}\" }"},
-	{"/lambda/%04d/{name}", "function = function.math[\"fn-%04d\"]"},
-	{"/transcoded/%04d/{id}", "function = function.users.GetUser # %04d"},
+	{"/team-%02d/rewritten/%04d/{a}/{b}", "function = function.api.op%04d"},
+	{"/team-%02d/scripted/%04d/{a}", "function = function.api.op%04d\n    args     = { a = upper(request.path.a), b = \"${request.query.b}-${request.path.a}\" }"},
+	{"/team-%02d/lambda/%04d/{name}", "function = function.math[\"fn-%04d\"]"},
+	{"/team-%02d/transcoded/%04d/{id}", "function = function.users.GetUser # %04d"},
 }
 
 // functionPath is a path that the route of a number takes.
 func functionPath(n int) string {
-	return strings.NewReplacer("{a}", "1", "{b}", "2", "{name}", "ann", "{id}", "7").Replace(fmt.Sprintf(functionKinds[n%len(functionKinds)].path, n))
+	return strings.NewReplacer("{a}", "1", "{b}", "2", "{name}", "ann", "{id}", "7").Replace(fmt.Sprintf(functionKinds[n%len(functionKinds)].path, n/perHost, n))
 }
 
 // functionDocuments are n routes of mixed kinds, a document a host; the first host has a route more, whose path is that
@@ -40,15 +40,23 @@ func functionDocuments(n int) map[string]string {
 	for i := range n {
 		kind, key := functionKinds[i%len(functionKinds)], fmt.Sprintf("hosts/%02d.hcl", i/perHost)
 		docs[key] += fmt.Sprintf("route \"r-%04d\" {\n  hosts = [%q]\n  match {\n    method = \"GET\"\n    path   = %q\n  }\n  to {\n    %s\n  }\n}\n",
-			i, hostName(i/perHost), fmt.Sprintf(kind.path, i), fmt.Sprintf(kind.to, i))
+			i, hostName(i/perHost), fmt.Sprintf(kind.path, i/perHost, i), fmt.Sprintf(kind.to, i))
 	}
 	docs["hosts/changed.hcl"] = fmt.Sprintf("route \"changed\" {\n  hosts = [%q]\n  match { function = function.api.changed }\n  to { function = function.api.changed }\n}\n", hostName(0))
 	return docs
 }
 
-// functionBase is the gateway and the three upstreams.
-func functionBase(port int, up, service, platform string) string {
-	return fmt.Sprintf(listening+`secret "aws" {
+// functionBase is the gateway, with more in its listener, and the three upstreams.
+func functionBase(port int, more, up, service, platform string) string {
+	return fmt.Sprintf(`gateway "edge" {
+  listener "http" {
+    address = "127.0.0.1"
+    port    = %d
+    %s
+  }
+}
+
+secret "aws" {
   vault_kv { path = "bench/aws" }
 }
 
@@ -69,14 +77,14 @@ upstream "math" {
     endpoint    = %q
   }
 }
-`, port, up, service, platform)
+`, port, more, up, service, platform)
 }
 
 // operations is an OpenAPI document with the operations that n routes call, and one whose path has a number.
 func operations(n, changed int) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"openapi":"3.0.3","info":{"title":"api","version":"1"},"paths":{
-"/changed/%06d/{a}":{"get":{"operationId":"changed","parameters":[{"name":"a","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"200":{"description":"fine"}}}}`, changed)
+"/team-00/changed/%06d/{a}":{"get":{"operationId":"changed","parameters":[{"name":"a","in":"path","required":true,"schema":{"type":"string"}}],"responses":{"200":{"description":"fine"}}}}`, changed)
 	for i := range n {
 		path, in := fmt.Sprintf("/api/things-%04d/{a}/of/{b}", i), "path"
 		switch i % len(functionKinds) {
@@ -137,12 +145,13 @@ func reflected(address string) (out []*gateway.Function, err error) {
 	return nil, fmt.Errorf("no methods are found at %s: %w", address, err)
 }
 
-// functionsRole is a control plane whose routes call functions: "function N" changes the path of one operation, in a
-// document that is read anew; "read N" only reads it.
+// functionsRole is a control plane whose routes call functions: "read N" reads a document in which the path of one
+// operation has changed, and "update" gives the control plane what was read.
 func functionsRole(args []string) error {
 	f := flag.NewFlagSet("functions", flag.ContinueOnError)
 	n, port := f.Int("n", 0, "routes"), f.Int("port", 1, "of the listener")
 	up, service, platform := f.String("upstream", "", "address"), f.String("service", "", "address of the gRPC service"), f.String("lambda", "", "the platform's address")
+	listener := f.String("listener", "", "more of the listener")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -154,7 +163,7 @@ func functionsRole(args []string) error {
 		return err
 	}
 	p.Fill(stack.Size{
-		Base:      map[string]string{"base/gateway.hcl": functionBase(*port, *up, *service, *platform)},
+		Base:      map[string]string{"base/gateway.hcl": functionBase(*port, *listener, *up, *service, *platform)},
 		Documents: functionDocuments(*n), Static: []string{*up, *service},
 	})
 	found := map[string][]*gateway.Function{"lambda": lambdas(*n)}
@@ -169,18 +178,19 @@ func functionsRole(args []string) error {
 		return err
 	}
 	ready(strconv.Itoa(p.Port))
+	var read []*gateway.Function
 	serve(func(line string) string {
 		word, rest, _ := strings.Cut(line, " ")
-		if word != "function" && word != "read" {
+		switch word {
+		case "read":
+			number, _ := strconv.Atoi(rest) // written by this program
+			if read, err = listed(*n, number); err != nil {
+				return err.Error()
+			}
+		case "update":
+			p.FoundAgain("openapi", read)
+		default:
 			return profiled(line)
-		}
-		number, _ := strconv.Atoi(rest) // written by this program
-		list, err := listed(*n, number)
-		if err != nil {
-			return err.Error()
-		}
-		if word == "function" {
-			p.FoundAgain("openapi", list)
 		}
 		return "done"
 	})
