@@ -111,7 +111,7 @@ func (e *TableRoute) Kept(req Request) *TableDestination {
 
 // cookie is the first cookie of a name, as the edge reads it: parted by semicolons, quotes around the value dropped.
 func (r *Request) cookie(name string) string {
-	for _, line := range r.Headers["cookie"] {
+	for _, line := range r.values("cookie") {
 		for part := range strings.SplitSeq(line, ";") {
 			key, value, ok := strings.Cut(strings.TrimLeft(part, " \t"), "=")
 			if !ok || key != name {
