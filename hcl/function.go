@@ -204,8 +204,11 @@ func (d *decoder) checkOpenAPI(o *gateway.OpenAPI, at ranges) {
 		}
 	}
 	for _, name := range sortedKeys(o.Headers) {
-		if !headerName.MatchString(name) || strings.ContainsAny(o.Headers[name], "\r\n\x00") {
-			d.error(at.of("headers"), "Invalid header", fmt.Sprintf("%q: %q is no header.", name, o.Headers[name]))
+		switch { // what a value is, nobody is told: it may be a password
+		case !headerName.MatchString(name):
+			d.error(at.of("headers"), "Invalid header", fmt.Sprintf("%q is no name of a header.", name))
+		case strings.ContainsAny(o.Headers[name], "\r\n\x00"):
+			d.error(at.of("headers"), "Invalid header", fmt.Sprintf("The value of the header %q has a line break, or a zero byte, in it.", name))
 		}
 	}
 }

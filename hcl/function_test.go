@@ -24,6 +24,15 @@ func TestWhatIsReadFromTheMachineIsForFilesAlone(t *testing.T) {
 	}
 }
 
+// TestWhatIsWrongWithAHeaderIsSaidWithoutItsValue: it may come from the environment.
+func TestWhatIsWrongWithAHeaderIsSaidWithoutItsValue(t *testing.T) {
+	src := "upstream \"u\" {\n  static { addresses = [\"10.0.0.1:80\"] }\n  openapi {\n    headers = { authorization = \"canary\\n\" }\n  }\n}\n"
+	diags := allDiags(Parse(Origin{Name: "x", File: true}, []byte(src), testSchema), nil)
+	if len(diags) != 1 || diags[0].Summary != "Invalid header" || strings.Contains(diags[0].Detail, "canary") {
+		t.Errorf("it says %v", diags)
+	}
+}
+
 // refOf is the first reference to a function of a route that calls what src says.
 func functionRefOf(src string) (gateway.Ref, bool) {
 	doc := Parse(Origin{Name: "x"}, fmt.Appendf(nil, "route \"r\" {\n  to {\n    function = %s\n  }\n}\n", src), testSchema)
