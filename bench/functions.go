@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/testenv"
-	"github.com/sluice-gateway/sluice/internal/testgrpc"
 )
 
 const functionRoutes = 5000
@@ -47,12 +46,13 @@ type functionRig struct {
 }
 
 func (s *stage) functionRig(routes int, listener string) *functionRig {
-	up, sim, service := s.role("upstream"), testenv.StartLambdaSimulator(s, testenv.LambdaSimulatorOptions{}), testgrpc.Start(s, testgrpc.Both)
+	up, service := s.role("upstream"), s.role("service")
+	sim := testenv.StartLambdaSimulator(s, testenv.LambdaSimulatorOptions{})
 	port := testenv.FreePort(s)
 	start := time.Now()
 	r := &functionRig{s: s, probe: s.prober(port)}
 	r.plane = s.role("functions", "-n", strconv.Itoa(routes), "-port", strconv.Itoa(port),
-		"-upstream", "127.0.0.1:"+up.word, "-service", service, "-lambda", sim.Endpoint, "-listener", listener)
+		"-upstream", "127.0.0.1:"+up.word, "-service", service.word, "-lambda", sim.Endpoint, "-listener", listener)
 	r.edge = s.edge(r.plane.word)
 	for n := routes - len(functionKinds); n < routes; n++ {
 		want := http.StatusOK

@@ -28,6 +28,7 @@ var roles = map[string]func(args []string) error{
 
 	"documents": documentsRole,
 	"functions": functionsRole,
+	"service":   serviceRole,
 }
 
 func runRole(args []string) int {

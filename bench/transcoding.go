@@ -20,8 +20,8 @@ const transcodingRounds = 40
 // transcoding compares calls of one method through one Envoy: native gRPC that passes through, JSON over HTTP whose path
 // variables are fields of the message, and JSON whose message the script makes of args.
 func transcoding(s *stage) {
-	service, port := testgrpc.Start(s, testgrpc.Both), testenv.FreePort(s)
-	_, edge := s.onDisk(fmt.Sprintf(listening+transcodingDocument, port, service), "")
+	service, port := s.role("service"), testenv.FreePort(s)
+	_, edge := s.onDisk(fmt.Sprintf(listening+transcodingDocument, port, service.word), "")
 	way := func(c func() caller) *loaded { return &loaded{caller: c, envoy: int(edge.Process)} }
 	probe := s.prober(port)
 	for _, path := range []string{"/fields/7", "/args/7"} {
@@ -37,6 +37,15 @@ func transcoding(s *stage) {
 	s.note(Entry{Name: "gRPC, JSON to fields of the same names, against native", Unit: "×", Value: against(fields.cpu, native.cpu)}.atMost(1.3))
 	s.note(Entry{Name: "gRPC, the same over HTTP/2, against native", Unit: "×", Value: against(two.cpu, native.cpu)})
 	s.note(Entry{Name: "gRPC, JSON by args, against native", Unit: "×", Value: against(args.cpu, native.cpu)})
+}
+
+// serviceRole is a gRPC service with reflection.
+func serviceRole([]string) error {
+	s := newStage("service", settings{}, "")
+	defer s.end()
+	ready(testgrpc.Start(s, testgrpc.Both))
+	serve(func(string) string { return "" })
+	return nil
 }
 
 const transcodingDocument = `upstream "users" {
