@@ -30,7 +30,7 @@ func finderKinds(cfg planeConfig, leftOut func(gateway.FinderKey, []string)) []d
 			folder = filepath.Dir(folder)
 		}
 	}
-	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind(), lambda.Kind(cfg.lambdas)}
+	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind(leftOut), lambda.Kind(cfg.lambdas)}
 }
 
 // schema is the language with all features and sources.

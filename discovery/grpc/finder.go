@@ -22,8 +22,9 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// Kind is the kind "grpc".
-func Kind() discovery.FinderKind {
+// Kind is the kind "grpc". problems is told what each round of questions could not learn, as Notes says it; nil: nobody
+// asks.
+func Kind(problems func(gateway.FinderKey, []string)) discovery.FinderKind {
 	return discovery.FinderKind{
 		Name: "grpc",
 		Open: func(f gateway.Finder, near discovery.Surroundings) (discovery.Finder, error) {
@@ -33,7 +34,11 @@ func Kind() discovery.FinderKind {
 			case f.GRPC.Reflection != nil && !*f.GRPC.Reflection:
 				return nil, fmt.Errorf("%s asks for no reflection", f.Key)
 			}
-			return New(*f.GRPC, near), nil
+			made := New(*f.GRPC, near)
+			if problems != nil {
+				made.told = func(notes []string) { problems(f.Key, notes) }
+			}
+			return made, nil
 		},
 	}
 }
@@ -43,6 +48,7 @@ type Finder struct {
 	block  gateway.GRPC
 	near   discovery.Surroundings
 	limits limits
+	told   func(notes []string) // of each round; nil: nobody asks
 
 	// Of the one Run at a time.
 	at     string                         // the endpoint that answered last
@@ -94,6 +100,9 @@ func (f *Finder) round(ctx context.Context, _ bool) (functions []*gateway.Functi
 	f.mu.Lock()
 	f.notes = p.notes
 	f.mu.Unlock()
+	if f.told != nil {
+		f.told(slices.Clone(p.notes))
+	}
 	return functions, true, nil
 }
 

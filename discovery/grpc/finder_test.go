@@ -272,11 +272,11 @@ func TestWaitsForAnEndpoint(t *testing.T) {
 func TestKind(t *testing.T) {
 	no := false
 	for name, block := range map[string]*gateway.GRPC{"none": nil, "off": {Reflection: &no}} {
-		if _, err := Kind().Open(gateway.Finder{GRPC: block}, discovery.Surroundings{}); err == nil {
+		if _, err := Kind(nil).Open(gateway.Finder{GRPC: block}, discovery.Surroundings{}); err == nil {
 			t.Errorf("%s is opened", name)
 		}
 	}
-	if f, err := Kind().Open(gateway.Finder{GRPC: &gateway.GRPC{}}, discovery.Surroundings{}); err != nil || f == nil {
+	if f, err := Kind(nil).Open(gateway.Finder{GRPC: &gateway.GRPC{}}, discovery.Surroundings{}); err != nil || f == nil {
 		t.Error(err)
 	}
 }
