@@ -21,9 +21,9 @@ const (
 )
 
 // Start serves until the end of the test and returns the address.
-func Start(t testing.TB, r Reflection) (address string) {
+func Start(t testing.TB, r Reflection, o ...grpc.ServerOption) (address string) {
 	t.Helper()
-	s := grpc.NewServer()
+	s := grpc.NewServer(o...)
 	s.RegisterService(serviceDesc(), nil)
 	options := reflection.ServerOptions{Services: s, DescriptorResolver: &Resolver{Files: Files()}}
 	if r == Both {
