@@ -77,7 +77,7 @@ func problem(at hcl.Range, summary, detail string) hcl.Diagnostics {
 // Kind is the feature as the translator and the language know it.
 func Kind() translate.Kind {
 	return translate.Kind{
-		FeatureRule: gateway.FeatureRule{Type: "request", Combine: gateway.Compose, Levels: gateway.AllLevels},
+		FeatureRule: gateway.FeatureRule{Type: "request", Combine: gateway.Compose, Levels: gateway.AllLevels, Since: 2},
 		New:         func() gateway.Feature { return &Request{} },
 		Route:       route,
 	}

@@ -91,7 +91,7 @@ func problem(at hcl.Range, summary, detail string) hcl.Diagnostics {
 // Kind is the feature as the translator and the language know it.
 func Kind() translate.Kind {
 	return translate.Kind{
-		FeatureRule: gateway.FeatureRule{Type: "response", Combine: gateway.Compose, Levels: gateway.AllLevels},
+		FeatureRule: gateway.FeatureRule{Type: "response", Combine: gateway.Compose, Levels: gateway.AllLevels, Since: 2},
 		New:         func() gateway.Feature { return &Response{} },
 		Route:       route,
 	}
