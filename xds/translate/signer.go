@@ -123,7 +123,7 @@ func beginning(text string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: text}}
 }
 
-// inlineSigner puts the signer of a cluster into it. c is changed.
+// inlineSigner puts the signer of a cluster into it; one that is not among the extensions is left out. c is changed.
 func inlineSigner(c *clusterv3.Cluster, extensions map[string]*corev3.TypedExtensionConfig) (*clusterv3.Cluster, error) {
 	packed, ok := c.TypedExtensionProtocolOptions[httpOptions]
 	if !ok {
@@ -133,17 +133,7 @@ func inlineSigner(c *clusterv3.Cluster, extensions map[string]*corev3.TypedExten
 	if err := packed.UnmarshalTo(options); err != nil {
 		return nil, fmt.Errorf("read its protocol options: %w", err)
 	}
-	changed := false
-	for _, f := range options.HttpFilters {
-		e := extensions[f.Name]
-		if f.GetConfigDiscovery() == nil || e == nil {
-			continue
-		}
-		f.ConfigType, changed = &hcmv3.HttpFilter_TypedConfig{TypedConfig: e.TypedConfig}, true
-	}
-	if !changed {
-		return c, nil
-	}
+	options.HttpFilters = inlineExtensions(options.HttpFilters, extensions)
 	packed, err := pack(options)
 	c.TypedExtensionProtocolOptions[httpOptions] = packed
 	return c, err

@@ -18,8 +18,9 @@ import (
 
 // StaticBootstrap is a bootstrap that holds all the resources itself: listeners with their routes and hosts, clusters
 // with their endpoints. Envoy serves from it, or judges it with --mode validate, without a control plane. The resources
-// are not changed. Hosts and assignments whose listener or cluster is not among the resources are left out; references
-// to missing clusters are not judged. Its limits are those of package bootstrap.
+// are not changed. Hosts and assignments whose listener or cluster is not among the resources are left out, and so are
+// filters whose configuration is not, such as a signer whose secret is unknown; references to missing clusters are not
+// judged. Its limits are those of package bootstrap.
 func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	static := &bootstrapv3.Bootstrap_StaticResources{}
 	tables := map[string]*routev3.RouteConfiguration{}
@@ -95,7 +96,7 @@ func inlineRoutes(
 			if err := f.GetTypedConfig().UnmarshalTo(manager); err != nil {
 				return nil, fmt.Errorf("read its connection manager: %w", err)
 			}
-			inlineExtensions(manager, extensions)
+			manager.HttpFilters = inlineExtensions(manager.HttpFilters, extensions)
 			inlineTables(manager, routes, scopes)
 			config, err := pack(manager)
 			if err != nil {
@@ -122,11 +123,19 @@ func inlineEndpoints(c *clusterv3.Cluster, a *endpointv3.ClusterLoadAssignment) 
 	return out
 }
 
-// inlineExtensions puts the configuration of filters that is discovered into the filters.
-func inlineExtensions(manager *hcmv3.HttpConnectionManager, extensions map[string]*corev3.TypedExtensionConfig) {
-	for _, f := range manager.HttpFilters {
-		if e := extensions[f.Name]; f.GetConfigDiscovery() != nil && e != nil {
+// inlineExtensions puts the configuration of filters that is discovered into the filters. A filter whose configuration is
+// not there is left out: an Envoy without a control plane crashes where it is told to ask one.
+func inlineExtensions(filters []*hcmv3.HttpFilter, extensions map[string]*corev3.TypedExtensionConfig) []*hcmv3.HttpFilter {
+	out := make([]*hcmv3.HttpFilter, 0, len(filters))
+	for _, f := range filters {
+		if f.GetConfigDiscovery() != nil {
+			e := extensions[f.Name]
+			if e == nil {
+				continue
+			}
 			f.ConfigType = &hcmv3.HttpFilter_TypedConfig{TypedConfig: e.TypedConfig}
 		}
+		out = append(out, f)
 	}
+	return out
 }
