@@ -81,7 +81,7 @@ func landings(w *gateway.World, h Hit, kept *gateway.TableDestination, raw gatew
 		}
 		if dest.Upstream != nil {
 			u := upstreamOf(w, dest.Upstream, nil)
-			l.Upstream, l.Healthy, l.Known = u.Name, u.Healthy, len(u.Endpoints)
+			l.Upstream, l.Lambda, l.Healthy, l.Known = u.Name, u.Lambda, u.Healthy, len(u.Endpoints)
 		}
 		a, err := h.Try(raw, dest, programs)
 		if err != nil {

@@ -13,7 +13,9 @@ func (s *Server) functions(w *gateway.World, upstream string) []Function {
 		finders[f.Key] = f
 	}
 	out := []Function{}
-	for _, f := range w.Functions() {
+	all := w.Functions()
+	means := shortNames(all)
+	for _, f := range all {
 		up, name, _ := gateway.SplitFunction(f.ID)
 		if upstream != "" && upstream != up {
 			continue
@@ -25,6 +27,9 @@ func (s *Server) functions(w *gateway.World, upstream string) []Function {
 		if f.Function != nil {
 			j.Kind, j.Summary, j.Signature = string(f.Function.Kind), f.Function.Summary, SignatureText(f.Function)
 			j.Call = callText(f.Function)
+			if short := f.Function.Short; short != "" && means[gateway.FunctionID(up, short)] == 1 {
+				j.Short = address(up, short)
+			}
 			for _, a := range f.Function.Signature.Args {
 				j.Args = append(j.Args, Argument{a.Name, string(a.In), TypeText(&a.Type), a.Required})
 			}
@@ -44,6 +49,19 @@ func (s *Server) functions(w *gateway.World, upstream string) []Function {
 		out = append(out, j)
 	}
 	return out
+}
+
+// shortNames counts what each short name, or a name that is one, could mean.
+func shortNames(all []gateway.FunctionStatus) map[gateway.ID]int {
+	means := map[gateway.ID]int{}
+	for _, f := range all {
+		up, name, _ := gateway.SplitFunction(f.ID)
+		means[gateway.FunctionID(up, name)]++
+		if f.Function != nil && f.Function.Short != "" {
+			means[gateway.FunctionID(up, f.Function.Short)]++
+		}
+	}
+	return means
 }
 
 // address is how documents name a function.

@@ -5,6 +5,7 @@ type Function struct {
 	Upstream  string     `json:"upstream"`          // that it belongs to
 	Name      string     `json:"name"`              // verbatim
 	Address   string     `json:"address"`           // as documents name it
+	Short     string     `json:"short,omitempty"`   // a shorter address, while only this function has it
 	Kind      string     `json:"kind"`              // "rest", "grpc" or "lambda"; empty: it is called and not known
 	Call      string     `json:"call"`              // what it is on the wire
 	Summary   string     `json:"summary,omitempty"` // one line of its documentation

@@ -76,13 +76,14 @@ type Feature struct {
 
 // Upstream is an upstream in force with its merged endpoints: GET /v1/upstreams.
 type Upstream struct {
-	Name      string     `json:"name"`      // with ["KEY"] for an instance
-	Range     Range      `json:"range"`     // of the block
-	Sources   []string   `json:"sources"`   // KIND:QUERY of each
-	Held      bool       `json:"held"`      // too little is known to tell Envoys: they keep what they have
-	Healthy   int        `json:"healthy"`   // endpoints that take traffic
-	Endpoints []Endpoint `json:"endpoints"` // merged from all sources
-	Features  []Feature  `json:"features"`  // its own
+	Name      string     `json:"name"`             // with ["KEY"] for an instance
+	Range     Range      `json:"range"`            // of the block
+	Sources   []string   `json:"sources"`          // KIND:QUERY of each
+	Lambda    bool       `json:"lambda,omitempty"` // it is made of Lambdas, and has no endpoints
+	Held      bool       `json:"held"`             // too little is known to tell Envoys: they keep what they have
+	Healthy   int        `json:"healthy"`          // endpoints that take traffic
+	Endpoints []Endpoint `json:"endpoints"`        // merged from all sources
+	Features  []Feature  `json:"features"`         // its own
 }
 
 // Endpoint is one address of an upstream.
@@ -138,6 +139,7 @@ type Decision struct {
 type Landing struct {
 	Upstream        string          `json:"upstream"`           // its name
 	Function        string          `json:"function,omitempty"` // UPSTREAM.NAME, if one is called
+	Lambda          bool            `json:"lambda,omitempty"`   // the upstream is made of Lambdas, and has no endpoints
 	Degraded        string          `json:"degraded,omitempty"` // why the call may fail
 	Share           float64         `json:"share"`              // of 1
 	Path            string          `json:"path"`               // as the upstream sees it

@@ -25,6 +25,7 @@ func (s *Server) upstreams(w *gateway.World, name string) []Upstream {
 
 func upstreamOf(w *gateway.World, u *gateway.Upstream, ages map[string]float64) Upstream {
 	j := Upstream{Name: u.Name, Range: rangeOf(u.Range), Sources: []string{}, Endpoints: []Endpoint{}, Features: []Feature{}}
+	j.Lambda = u.Lambda != nil
 	from := map[string]string{}
 	for _, src := range u.Sources {
 		k := src.Spec.SourceKey()

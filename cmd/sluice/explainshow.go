@@ -15,7 +15,11 @@ func (a *app) showLanding(l console.Landing) {
 	if l.Function != "" {
 		to = "function." + l.Function
 	}
-	fmt.Fprintf(a.out, "  → %s %g%%, as %s, %d of %s healthy\n", to, l.Share*100, l.Path, l.Healthy, plural(l.Known, "endpoint"))
+	fmt.Fprintf(a.out, "  → %s %g%%, as %s", to, l.Share*100, l.Path)
+	if !l.Lambda {
+		fmt.Fprintf(a.out, ", %d of %s healthy", l.Healthy, plural(l.Known, "endpoint"))
+	}
+	fmt.Fprintln(a.out)
 	const indent = "      "
 	if l.Degraded != "" {
 		fmt.Fprintf(a.out, "%s%s\n", indent, a.paint(yellow, "degraded: "+l.Degraded))
@@ -35,7 +39,9 @@ func (a *app) showLanding(l console.Landing) {
 	for _, c := range l.ResponseChanges {
 		fmt.Fprintf(a.out, "%s%s\n", indent, changeLine(c))
 	}
-	a.showFeatures(indent, l.Features)
+	a.showFeatures(indent, slices.DeleteFunc(slices.Clone(l.Features), func(f console.Feature) bool {
+		return f.Type == "request" || f.Type == "response" // told above, as changes
+	}))
 }
 
 func argumentLine(b console.BoundArgument) string {
@@ -87,10 +93,12 @@ func (a *app) showSent(indent string, s *console.SentRequest) {
 }
 
 // shorten keeps a text to what a line has room for.
-func shorten(s string) string {
-	const room = 160
+func shorten(s string) string { return cut(s, 160) }
+
+// cut is the beginning of a text that has more characters than there is room for.
+func cut(s string, room int) string {
 	if list := []rune(s); len(list) > room {
-		return string(list[:room]) + "…"
+		return string(list[:room-1]) + "…"
 	}
 	return s
 }

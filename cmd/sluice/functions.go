@@ -16,6 +16,7 @@ func (a *app) functionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "functions [UPSTREAM]", Short: "The functions behind the upstreams, and who calls them", Args: cobra.MaximumNArgs(1),
 		Long: "The functions behind the upstreams: what each takes, what found it and how long ago, and which blocks call it.\n" +
+			"Names are as documents may write them, and what is long is cut: -json has all of it.\n" +
 			"With -request-time: the functions of the language that expressions over a request may use.",
 	}
 	look(a, c, func(args []string) string {
@@ -44,18 +45,19 @@ func (a *app) functionsCommand() *cobra.Command {
 func (a *app) showFunctions(list []console.Function) {
 	rows := [][]string{{"FUNCTION", "KIND", "STATE", "TAKES", "SOURCE", "ANSWERED", "CALLED BY"}}
 	for _, f := range list {
-		answered := ""
-		if f.Source != "" {
-			answered = ago(f.Age)
+		address, source, answered := f.Address, "", ""
+		if f.Short != "" {
+			address = f.Short
 		}
-		source := f.Source
-		if _, after, ok := strings.Cut(source, "/"); ok {
-			source = after
+		if f.Source != "" {
+			_, query, _ := strings.Cut(f.Source, "/")
+			source, _, _ = strings.Cut(query, ":")
+			answered = ago(f.Age)
 		}
 		if f.State == "declared" {
 			source = f.Block
 		}
-		rows = append(rows, []string{f.Address, f.Kind, f.State, f.Signature, source, answered, strings.Join(f.Callers, " ")})
+		rows = append(rows, []string{address, f.Kind, f.State, cut(f.Signature, 42), source, answered, strings.Join(f.Callers, " ")})
 	}
 	a.table(rows, "No upstream in force has functions.")
 }

@@ -34,7 +34,7 @@ func (a *app) offline(paths []string, worldFile string) (*offline, error) {
 	s := schema()
 	base := gateway.New(rules(t))
 	if worldFile != "" {
-		if base, err = readWorld(worldFile, base, s, files); err != nil {
+		if base, err = readWorld(worldFile, base, s, replacedBy(paths, files)); err != nil {
 			return nil, err
 		}
 	}

@@ -21,11 +21,15 @@ func (a *app) table(rows [][]string, none string) {
 		fmt.Fprintln(a.out, none)
 		return
 	}
-	w := tabwriter.NewWriter(a.out, 0, 4, 2, ' ', 0)
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 4, 2, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(w, strings.TrimRight(strings.Join(row, "\t"), "\t "))
+		fmt.Fprintln(w, strings.Join(row, "\t")) // a row keeps its empty cells, or the columns below it shift
 	}
 	_ = w.Flush()
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(a.out, strings.TrimRight(line, " \n"))
+	}
 }
 
 // ago is a number of seconds as people read it.
@@ -56,7 +60,7 @@ func plural(n int, noun string) string {
 func shortSource(key string) string {
 	kind, query, _ := strings.Cut(key, ":")
 	switch {
-	case kind == "static":
+	case kind == "static", query == "":
 		return kind
 	case len(query) > 48:
 		return kind + ":" + query[:45] + "..."

@@ -90,6 +90,7 @@ func (a *app) showGeneration(g console.Generation) {
 }
 
 func (a *app) showSources(sources []console.Source, watches []console.Watch) {
+	var errs []string
 	if len(sources) > 0 {
 		rows := [][]string{{"\nSOURCE", "STATE", "ENDPOINTS", "ANSWERED", "FEEDS"}}
 		for _, s := range sources {
@@ -98,24 +99,36 @@ func (a *app) showSources(sources []console.Source, watches []console.Watch) {
 				state += ", last run's"
 			}
 			if s.Error != "" {
-				state += ": " + s.Error
+				errs = append(errs, shortSource(s.Kind+":"+s.Query)+": "+s.Error)
 			}
 			rows = append(rows, []string{shortSource(s.Kind + ":" + s.Query), state, fmt.Sprint(s.Endpoints), ago(s.Age), strings.Join(s.Upstreams, ", ")})
 		}
 		a.table(rows, "")
+		a.showErrors(errs)
 	}
 	if len(watches) > 0 {
 		rows := [][]string{{"\nWATCH", "STATE", "ROWS", "ANSWERED"}}
+		told, failed := map[string]bool{}, []string{}
 		for _, w := range watches {
 			state := w.State
-			for _, more := range []string{w.Detail, w.Error} {
-				if more != "" {
-					state += ": " + more
-				}
+			if w.Detail != "" {
+				state += ": " + w.Detail
+			}
+			if w.Error != "" && !told[w.Connection+w.Detail] {
+				told[w.Connection+w.Detail] = true // the others fail for the same reason
+				failed = append(failed, strings.TrimSpace(w.Connection+" "+w.Name)+": "+w.Error)
 			}
 			rows = append(rows, []string{strings.TrimSpace(w.Connection + " " + w.Name), state, fmt.Sprint(w.Rows), ago(w.Age)})
 		}
 		a.table(rows, "")
+		a.showErrors(failed)
+	}
+}
+
+// showErrors prints below a table what its cells have no room for.
+func (a *app) showErrors(errs []string) {
+	for _, e := range errs {
+		fmt.Fprintf(a.out, "  %s\n", e)
 	}
 }
 

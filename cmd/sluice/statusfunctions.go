@@ -14,6 +14,7 @@ func (a *app) showFinders(finders []console.Finder) {
 		return
 	}
 	rows := [][]string{{"\nFINDER", "STATE", "FUNCTIONS", "ANSWERED"}}
+	var errs []string
 	for _, f := range finders {
 		state := f.State
 		switch {
@@ -28,13 +29,15 @@ func (a *app) showFinders(finders []console.Finder) {
 		if n := len(f.Problems); n > 0 {
 			state += ", " + plural(n, "problem")
 		}
-		if f.Error != "" {
-			state += ": " + f.Error
-		}
 		upstream, query, _ := strings.Cut(f.Key, "/")
-		rows = append(rows, []string{upstream + "/" + shortSource(query), state, fmt.Sprint(f.Functions), ago(f.Age)})
+		name := upstream + "/" + shortSource(query)
+		if f.Error != "" {
+			errs = append(errs, name+": "+f.Error)
+		}
+		rows = append(rows, []string{name, state, fmt.Sprint(f.Functions), ago(f.Age)})
 	}
 	a.table(rows, "")
+	a.showErrors(errs)
 }
 
 // expiresSoon is how much time a secret has left when status mentions it; what is renewed has more.

@@ -38,10 +38,11 @@ func TestStatusShowsWhatFunctionsAndSecretsAreUpTo(t *testing.T) {
 }
 
 const statusWant = `
-FINDER                             STATE                                                                    FUNCTIONS  ANSWERED
-shop/openapi:path="/openapi.json"  ok                                                                       3          12s
-users/grpc:                        failing, last run's, 1 missing from the last answer, 1 problem: refused  2          2h1m
-math/lambda:region="us-east-1"     starting, no endpoint to ask                                             0          never
+FINDER                             STATE                                                           FUNCTIONS  ANSWERED
+shop/openapi:path="/openapi.json"  ok                                                              3          12s
+users/grpc                         failing, last run's, 1 missing from the last answer, 1 problem  2          2h1m
+math/lambda:region="us-east-1"     starting, no endpoint to ask                                    0          never
+  users/grpc: refused
 
 SECRET  STATE                       EXPIRES  USED BY
 soon    ok                          in 5m    upstream.math

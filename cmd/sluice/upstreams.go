@@ -28,7 +28,11 @@ func (a *app) showUpstreams(list []console.Upstream) {
 			name += " (held)"
 		}
 		if len(u.Endpoints) == 0 {
-			rows = append(rows, []string{name, "none", "", "", "", "", shortSources(u.Sources)})
+			none := "none"
+			if u.Lambda {
+				none = "Lambdas"
+			}
+			rows = append(rows, []string{name, none, "", "", "", "", shortSources(u.Sources), ""})
 		}
 		for _, e := range u.Endpoints {
 			where := strings.Trim(e.Region+"/"+e.Zone+"/"+e.SubZone, "/")

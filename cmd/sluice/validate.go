@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/console"
 	"github.com/sluice-gateway/sluice/envoy"
 	"github.com/sluice-gateway/sluice/gateway"
@@ -36,7 +37,8 @@ func (a *app) validateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "validate PATH…", Short: "Check documents, offline",
 		Long: "Check the documents at the given paths (files, or directories with *.hcl files) as one world, without any\n" +
-			"server: every block, reference, claim and value. Exit code 1 says that something is wrong.",
+			"server: every block, reference, claim and value. Exit code 1 says that something is wrong. With -world they take\n" +
+			"the place of the live documents that sluice apply would write over, beside all others that are live.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.validate(c.Context(), args, f) },
 	}
@@ -63,7 +65,7 @@ func (a *app) validate(ctx context.Context, paths []string, f validateFlags) err
 	s := schema()
 	base := gateway.New(rules(t))
 	if f.world != "" {
-		if base, err = readWorld(f.world, base, s, files); err != nil {
+		if base, err = readWorld(f.world, base, s, replacedBy(paths, files)); err != nil {
 			return err
 		}
 	}
@@ -147,8 +149,27 @@ func askEnvoy(ctx context.Context, w *gateway.World, t *translate.Translator, ex
 	return "", nil
 }
 
-// readWorld adds what a world file has to a world, but for the documents that are checked.
-func readWorld(path string, base *gateway.World, s *hcl.Schema, checked []file) (*gateway.World, error) {
+// replacedBy names the documents of a world that files stand for: those of the same name, and those in Consul that the
+// files would become with sluice apply.
+func replacedBy(paths []string, files []file) map[string]bool {
+	names := map[string]bool{}
+	for _, f := range files {
+		names[f.name] = true
+	}
+	for _, p := range paths {
+		list, err := readPaths([]string{p})
+		if err != nil {
+			continue // readPaths has read all of them before
+		}
+		for _, f := range list {
+			names[catalog.DocumentName(relativeKey(p, f.name))] = true
+		}
+	}
+	return names
+}
+
+// readWorld adds what a world file has to a world, but for the documents that are replaced.
+func readWorld(path string, base *gateway.World, s *hcl.Schema, replaced map[string]bool) (*gateway.World, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, usage("read world: %w", err)
@@ -156,10 +177,6 @@ func readWorld(path string, base *gateway.World, s *hcl.Schema, checked []file) 
 	var d console.WorldDump
 	if err := json.Unmarshal(raw, &d); err != nil {
 		return nil, usage("read world %s: %w", path, err)
-	}
-	replaced := map[string]bool{}
-	for _, f := range checked {
-		replaced[f.name] = true
 	}
 	in := gateway.Input{Documents: map[string]*gateway.Document{}, Leaves: map[gateway.ID]*string{}, Settled: true}
 	for _, doc := range d.Documents {
