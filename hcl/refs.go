@@ -211,10 +211,13 @@ func (f *field) unquoted(text string) string {
 			return text
 		}
 	}
-	if !hclsyntax.ValidIdentifier(text) {
+	if f.ref[0] == gateway.KindFunction {
+		if up, name, ok := strings.Cut(text, "."); ok && hclsyntax.ValidIdentifier(up) && hclsyntax.ValidIdentifier(name) {
+			return gateway.KindFunction + "." + text
+		}
 		return f.example()
 	}
-	if f.ref[0] == gateway.KindFunction {
+	if !hclsyntax.ValidIdentifier(text) {
 		return f.example()
 	}
 	return f.ref[0] + "." + text

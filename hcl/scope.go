@@ -229,7 +229,7 @@ func (d *decoder) configName(t hclv2.Traversal, ctx *hclv2.EvalContext, what str
 		d.error(t.SourceRange(), "Invalid reference", `"each" has a value only in a block with for_each.`)
 	case root == gateway.KindSecret:
 		d.error(t.SourceRange(), "Secret in an expression", fmt.Sprintf(
-			"A secret has no value that %s could use: it is named as a whole where a secret belongs, such as credentials = secret.aws.", what))
+			"A secret has no value that %s could use: it is named as a whole where a secret belongs, such as credentials = secret.aws, or secret = secret.api_key in a credential block, which sends it in a header.", what))
 	case referenceNames[root]:
 		d.error(t.SourceRange(), "Invalid reference", fmt.Sprintf(
 			"A reference names a block; it has no value that %s could use.", what))
