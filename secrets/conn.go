@@ -67,8 +67,11 @@ func (s *session) lives(ttl time.Duration) {
 }
 
 func newConn(name string, cfg VaultConfig, log hclog.Logger) *conn {
+	if name != "" {
+		log = log.With("connection", name)
+	}
 	c := &conn{
-		name: name, cfg: cfg, log: log.With("connection", name),
+		name: name, cfg: cfg, log: log,
 		http:  &http.Client{Transport: limited{newTransport(cfg)}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		slots: make(chan struct{}, parallelCalls), doubt: make(chan struct{}, 1), changed: make(chan struct{}), up: make(chan struct{}),
 	}
