@@ -224,9 +224,12 @@ func TestLargeAccount(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || updates != 1 {
 		t.Errorf("%d updates, %v", updates, err)
 	}
-	// The first rounds list, then ask for aliases, then for aliases and URLs; the others list and nothing else.
-	if pages := n / 50; !slices.Equal(asked, []int{pages + n + pages + 2*n, pages, pages, pages}) {
-		t.Errorf("the rounds asked %v times", asked)
+	// The first rounds list, then ask for aliases, then for aliases and URLs; the others list and nothing else. On a busy
+	// machine some answers come too late, and are asked for again.
+	pages := n / 50
+	if want := []int{pages + n + pages + 2*n, pages, pages, pages}; len(asked) != len(want) || asked[0] < want[0] ||
+		asked[0] > want[0]+n/20 || !slices.Equal(asked[1:], want[1:]) {
+		t.Errorf("the rounds asked %v times, want %v", asked, want)
 	}
 }
 

@@ -56,7 +56,7 @@ route "more" {
 				t.Errorf("the edge knows of %q:\n%s", word, mine)
 			}
 		}
-		for _, word := range []string{"steady", `"app`, "edge"} {
+		for _, word := range []string{"steady", `"app"`, "edge"} {
 			if strings.Contains(theirs, word) {
 				t.Errorf("the inner gateway knows of %q:\n%s", word, theirs)
 			}
