@@ -206,6 +206,10 @@ func documentStatus(doc *gateway.Document, said verdicts) []byte {
 			if state == "accepted" {
 				state = "waiting for Envoys"
 			}
+		case gateway.StateWaiting:
+			if state != "rejected in part" {
+				state = "waiting for functions"
+			}
 		}
 	}
 	if doc.Broken {
@@ -228,6 +232,10 @@ func explainState(b *gateway.Block) string {
 		return " (its last good form stays in force)"
 	case b.State == gateway.StateRejected:
 		return " (nothing is in force)"
+	case b.State == gateway.StateWaiting && b.InForce != nil:
+		return " (its last good form stays in force)"
+	case b.State == gateway.StateWaiting:
+		return " (nothing is in force yet)"
 	case b.State == gateway.StateRetired:
 		return fmt.Sprintf(" (deleted, still named by %v)", b.HeldBy)
 	}
