@@ -57,9 +57,28 @@ func partOf(s *stage, e *testenv.Envoy, name string) string {
 	if found == nil {
 		s.Fatalf("envoy's configuration has no %s", name)
 	}
+	inline(found, dump)
 	text, err := json.Marshal(found)
 	s.must(err)
 	return string(text)
+}
+
+// inline puts what filters discover in their place: a hand has no control plane to discover it from.
+func inline(filters, dump any) {
+	list, _ := filters.([]any)
+	discovered, _ := find(dump, "ecds_filters").([]any)
+	for _, f := range list {
+		f, _ := f.(map[string]any)
+		if f["config_discovery"] == nil {
+			continue
+		}
+		for _, d := range discovered {
+			if d, _ := find(d, "ecds_filter").(map[string]any); d["name"] == f["name"] {
+				delete(f, "config_discovery")
+				f["typed_config"] = d["typed_config"]
+			}
+		}
+	}
 }
 
 // find returns the first value of a name, at any depth.
