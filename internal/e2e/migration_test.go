@@ -195,7 +195,7 @@ func TestTheMigrationExampleServesEveryKindOfFunction(t *testing.T) {
 		want string
 	}{
 		{[]string{"functions"}, "function.math.divide"},
-		{[]string{"functions"}, `function.statistics["statistics.v1.Statistics/Get"]`},
+		{[]string{"functions"}, "function.statistics.Get"},
 		{[]string{"secrets"}, "aws/creds/lambda-invoker"},
 		{[]string{"openapi", "-gateway", "edge"}, `"/divide/{a}/{b}"`},
 		{[]string{"explain", "GET", m.Edge + "/divide/6/3"}, "route divide takes it"},
