@@ -182,12 +182,10 @@ func dump(w *gateway.World) WorldDump {
 			out.Values[id.Name] = *raw
 		}
 	}
-	for k, list := range w.Found() {
-		out.Functions = append(out.Functions, DumpedFunctions{k.Upstream, k.Kind, k.Query, list})
+	found := w.Found()
+	for _, k := range slices.SortedFunc(maps.Keys(found), gateway.CompareFinderKey) {
+		out.Functions = append(out.Functions, DumpedFunctions{k.Upstream, k.Kind, k.Query, found[k]})
 	}
-	slices.SortFunc(out.Functions, func(a, b DumpedFunctions) int {
-		return cmp.Or(cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Query, b.Query))
-	})
 	return out
 }
 

@@ -93,7 +93,7 @@ func NewFinders(opts FinderOptions) *Finders {
 			return &searching{finder, near}, err
 		},
 		guard:      func(gateway.FinderKey) *Guard { return &functionGuard },
-		compare:    compareFinderKey,
+		compare:    gateway.CompareFinderKey,
 		arrange:    arrangeFunctions,
 		id:         func(fn *gateway.Function) string { return fn.Name },
 		equal:      equalFunction,
@@ -218,8 +218,4 @@ func interval(f gateway.Finder) time.Duration {
 		return f.Lambda.Interval
 	}
 	return 0
-}
-
-func compareFinderKey(a, b gateway.FinderKey) int {
-	return cmp.Or(strings.Compare(a.Upstream, b.Upstream), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Query, b.Query))
 }

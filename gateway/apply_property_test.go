@@ -69,7 +69,7 @@ func drawInput(t *rapid.T, w *World) Input {
 				in.Quarantine[FormRef{b.ID, b.InForce.Hash}] = &said
 			}
 		}
-		for _, k := range slices.SortedFunc(maps.Keys(w.Finders()), compareFinder) {
+		for _, k := range slices.SortedFunc(maps.Keys(w.Finders()), CompareFinderKey) {
 			for _, f := range w.listings.get(k).functions() {
 				if rapid.IntRange(0, 5).Draw(t, "nack of a function") == 0 {
 					said := "no"
@@ -92,7 +92,7 @@ func drawInput(t *rapid.T, w *World) Input {
 		in.Generation = rapid.IntRange(least, 3).Draw(t, "generation")
 	case 11, 12, 13:
 		in.Functions = map[FinderKey][]*Function{}
-		for _, k := range slices.SortedFunc(maps.Keys(w.Finders()), compareFinder) {
+		for _, k := range slices.SortedFunc(maps.Keys(w.Finders()), CompareFinderKey) {
 			if rapid.Bool().Draw(t, "answers") {
 				in.Functions[k] = drawFunctions(t)
 			}

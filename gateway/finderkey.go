@@ -69,7 +69,7 @@ func fieldSealed(name string, m map[string]string) string {
 	return fieldMap(name, sealed)
 }
 
-// compareFinder orders keys.
-func compareFinder(a, b FinderKey) int {
+// CompareFinderKey orders keys by upstream, then kind, then query.
+func CompareFinderKey(a, b FinderKey) int {
 	return cmp.Or(strings.Compare(a.Upstream, b.Upstream), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Query, b.Query))
 }
