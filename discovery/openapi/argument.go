@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -238,12 +239,7 @@ func (l *lister) result(responses value) *gateway.Type {
 			answers[strings.ToUpper(status)] = response
 		}
 	}
-	var order []string
-	for status := range answers {
-		order = append(order, status)
-	}
-	slices.Sort(order) // digits before XX
-	for _, status := range order {
+	for _, status := range slices.Sorted(maps.Keys(answers)) { // digits before XX
 		response, err := l.resolve(answers[status])
 		if err != nil {
 			l.problem("the answer %s is left out: %v", status, err)

@@ -116,21 +116,17 @@ type operation struct {
 // item adds the operations of one path. Its error is that there are too many.
 func (l *lister) item(found []operation, path string, item value) ([]operation, error) {
 	l.doing = path
-	fields := make(map[string]value)
-	collect := func(v value) {
-		for name, field := range v.fields() {
-			if _, there := fields[name]; !there {
-				fields[name] = field
-			}
-		}
-	}
-	collect(item)
+	fields := item.byName()
 	if fields["$ref"] != "" {
 		target, err := l.resolve(item)
 		if err != nil {
 			l.problem("%v", err)
 		}
-		collect(target)
+		for name, field := range target.byName() {
+			if _, there := fields[name]; !there {
+				fields[name] = field
+			}
+		}
 	}
 	for _, method := range methods {
 		op := fields[method]

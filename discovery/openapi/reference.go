@@ -71,12 +71,7 @@ func (l *lister) point(pointer string) value {
 		if last != pointer {
 			object = l.point(parent)
 		}
-		in = make(map[string]value)
-		for name, field := range object.fields() {
-			if _, there := in[name]; !there {
-				in[name] = field
-			}
-		}
+		in = object.byName()
 		l.containers[parent] = in
 	}
 	return in[unescape.Replace(last)]

@@ -68,7 +68,7 @@ func (l *lister) schema(schema value, way direction, depth, hops int) typed {
 		l.schemas[key] = t
 		return t
 	}
-	s := collect(schema)
+	s := schema.byName()
 	for _, name := range []string{"oneOf", "anyOf"} {
 		if s[name] != "" && s["properties"] == "" && s["allOf"] == "" {
 			return l.choice(s[name], way, depth, hops)
@@ -94,17 +94,6 @@ func (l *lister) schema(schema value, way direction, depth, hops int) typed {
 	default:
 		return typed{l.scalar(s, kind), 1}
 	}
-}
-
-// collect is the fields of an object by name.
-func collect(v value) map[string]value {
-	out := make(map[string]value, 8)
-	for name, field := range v.fields() {
-		if _, there := out[name]; !there {
-			out[name] = field
-		}
-	}
-	return out
 }
 
 // kindOf is the kind that a schema states, or that its other words imply.
@@ -268,6 +257,6 @@ func (l *lister) gather(into *fieldsOf, s map[string]value, way direction, depth
 			into.unknown = true
 			continue
 		}
-		l.gather(into, collect(target), way, depth, hops+1)
+		l.gather(into, target.byName(), way, depth, hops+1)
 	}
 }

@@ -69,6 +69,17 @@ func (v value) get(name string) value {
 	return ""
 }
 
+// byName is the fields of an object by name, of several of one name the first.
+func (v value) byName() map[string]value {
+	out := make(map[string]value, 8)
+	for name, field := range v.fields() {
+		if _, there := out[name]; !there {
+			out[name] = field
+		}
+	}
+	return out
+}
+
 // text is the content of a string, "" of anything else. It may share the document's memory: see keep.
 func (v value) text() string {
 	if v.kind() != '"' {
