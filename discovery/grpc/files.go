@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -129,11 +130,6 @@ func link(files rawFiles, service protoreflect.FullName) (protoreflect.ServiceDe
 
 // order sorts files so that imports come first.
 func (f rawFiles) order() ([]*descriptorpb.FileDescriptorProto, error) {
-	names := make([]string, 0, len(f))
-	for name := range f {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	const begun, done = 1, 2
 	state := map[string]int{}
 	var out []*descriptorpb.FileDescriptorProto
@@ -155,7 +151,7 @@ func (f rawFiles) order() ([]*descriptorpb.FileDescriptorProto, error) {
 		out = append(out, f[name])
 		return nil
 	}
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
 		if err := visit(name); err != nil {
 			return nil, err
 		}

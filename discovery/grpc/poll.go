@@ -151,7 +151,7 @@ func (p *poll) keep(name string, err error) []*gateway.Function {
 	return before
 }
 
-// all is the methods of all services by name. A short name is given where it is the only one of its kind.
+// all is the methods of all services by name.
 func (p *poll) all() ([]*gateway.Function, error) {
 	var out []*gateway.Function
 	for _, functions := range p.described {

@@ -44,9 +44,6 @@ type typer struct {
 }
 
 func (t *typer) fields(m protoreflect.MessageDescriptor) []gateway.Argument {
-	if len(t.path) >= typeDepth || slices.Contains(t.path, m.FullName()) {
-		return nil
-	}
 	t.path = append(t.path, m.FullName())
 	defer func() { t.path = t.path[:len(t.path)-1] }()
 	var out []gateway.Argument
@@ -85,9 +82,13 @@ func (t *typer) value(f protoreflect.FieldDescriptor) gateway.Type {
 	case protoreflect.EnumKind:
 		return enum(f.Enum())
 	}
-	s := scalars[f.Kind()]
+	return t.written(scalars[f.Kind()])
+}
+
+// written is a type as answers have it: JSON has no integers of 64 bits.
+func (t *typer) written(s gateway.Type) gateway.Type {
 	if t.json && strings.HasSuffix(s.Format, "int64") {
-		s.Kind = gateway.TypeString // JSON has no integers of that size
+		s.Kind = gateway.TypeString
 	}
 	return s
 }
@@ -145,10 +146,7 @@ var wellKnown = map[protoreflect.FullName]gateway.Type{
 
 func (t *typer) message(m protoreflect.MessageDescriptor) gateway.Type {
 	if special, ok := wellKnown[m.FullName()]; ok {
-		if t.json && strings.HasSuffix(special.Format, "int64") {
-			special.Kind = gateway.TypeString
-		}
-		return special
+		return t.written(special)
 	}
 	if len(t.path) >= typeDepth || slices.Contains(t.path, m.FullName()) {
 		return gateway.Type{}

@@ -2,6 +2,7 @@ package reflection
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -123,23 +124,14 @@ func (c *closure) order() []string {
 			return
 		}
 		done[path] = true
-		for _, dep := range sorted(c.files[path].imports) {
+		for _, dep := range slices.Sorted(maps.Keys(c.files[path].imports)) {
 			visit(dep)
 		}
 		out = append(out, path)
 	}
-	for _, path := range sorted(c.files) {
+	for _, path := range slices.Sorted(maps.Keys(c.files)) {
 		visit(path)
 	}
-	return out
-}
-
-func sorted[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.SortFunc(out, strings.Compare)
 	return out
 }
 
@@ -147,7 +139,7 @@ func sorted[V any](m map[string]V) []string {
 func (c *closure) file(p *part, m protoreflect.MethodDescriptor) *descriptorpb.FileDescriptorProto {
 	out := protodesc.ToFileDescriptorProto(p.file)
 	out.SourceCodeInfo, out.PublicDependency, out.WeakDependency = nil, nil, nil
-	out.Dependency = sorted(p.imports)
+	out.Dependency = slices.Sorted(maps.Keys(p.imports))
 	out.MessageType = c.messages(out.MessageType, p.file.Package())
 	out.EnumType = c.enums(out.EnumType, p.file.Package())
 	services := out.Service
