@@ -146,7 +146,7 @@ func (s *service) question(ctx context.Context, e gateway.Endpoint) ([]*gateway.
 			return nil, false, err
 		}
 		s.path = path
-		s.remember(e, got)
+		s.remember(e, got, sha256.Sum256(got.body))
 		return functions, true, nil
 	}
 	known := document{}
@@ -164,21 +164,18 @@ func (s *service) question(ctx context.Context, e gateway.Endpoint) ([]*gateway.
 		return nil, false, nil
 	}
 	digest := sha256.Sum256(got.body)
-	same := s.seen.digest == digest && s.seen.path == s.path
-	if !same {
-		functions, err := s.reader(ctx, got.body, got.path)
-		if err != nil {
-			return nil, false, fmt.Errorf("read %s: %w", client.url(s.path), err)
-		}
-		s.remember(e, got)
-		return functions, true, nil
+	if s.seen.digest == digest && s.seen.path == s.path {
+		s.remember(e, got, digest)
+		return nil, false, nil
 	}
-	s.remember(e, got)
-	return nil, false, nil
+	functions, err := s.reader(ctx, got.body, got.path)
+	if err != nil {
+		return nil, false, fmt.Errorf("read %s: %w", client.url(s.path), err)
+	}
+	s.remember(e, got, digest)
+	return functions, true, nil
 }
 
-func (s *service) remember(e gateway.Endpoint, got found) {
-	s.seen = document{
-		endpoint: e.ID, path: s.path, etag: got.etag, modified: got.modified, digest: sha256.Sum256(got.body),
-	}
+func (s *service) remember(e gateway.Endpoint, got found, digest [sha256.Size]byte) {
+	s.seen = document{endpoint: e.ID, path: s.path, etag: got.etag, modified: got.modified, digest: digest}
 }
