@@ -92,7 +92,7 @@ func FuzzBody(f *testing.F) {
 	for _, s := range []string{`{"a":[1.50,-0,1e999]}`, `"\ud83d\ude00"`, "a=1&b=%zz+", "[[[", "\xff", `{"a":1,"a":null}`} {
 		f.Add(s, "application/json")
 		f.Add(s, "text/plain")
-		f.Add(s, formMedia)
+		f.Add(s, MediaForm)
 	}
 	f.Fuzz(func(t *testing.T, raw, contentType string) {
 		body := parseBody([]byte(raw), contentType)

@@ -151,7 +151,7 @@ func (s *sending) albEvent() map[string]any {
 // invoke makes the request the invocation of the function.
 func (s *sending) invoke() (err error) {
 	l := s.run.Lambda
-	event, contentType := s.out.Body, jsonMedia
+	event, contentType := s.out.Body, MediaJSON
 	switch l.Event {
 	case "payload":
 		v, err := l.Payload.Eval(s.ctx)
@@ -226,7 +226,7 @@ func (r *receiving) proxied(v2 bool) error {
 		if !v2 {
 			return answerError()
 		}
-		r.out.Status, r.contentType = http.StatusOK, jsonMedia
+		r.out.Status, r.contentType = http.StatusOK, MediaJSON
 		return nil
 	}
 	status, ok := evalNumber(answer["statusCode"])
@@ -235,7 +235,7 @@ func (r *receiving) proxied(v2 bool) error {
 	}
 	r.out.Status, r.contentType = int(status), "application/octet-stream"
 	if v2 {
-		r.contentType = jsonMedia
+		r.contentType = MediaJSON
 	}
 	for _, name := range []string{"headers", "multiValueHeaders"} {
 		if err := r.answerHeaders(answer[name]); err != nil {

@@ -23,10 +23,7 @@ func (b readBody) refuses(path []string) bool {
 	return len(path) > 0 && path[0] == "body" && (b.bad || b.text && len(path) > 1)
 }
 
-func mediaType(contentType string) string {
-	media, _, _ := strings.Cut(contentType, ";")
-	return strings.ToLower(strings.TrimSpace(media))
-}
+func mediaType(contentType string) string { return Payload{ContentType: contentType}.Media() }
 
 // parseBody reads a body by its content type. JSON types, and none, must be JSON; text may be.
 func parseBody(raw []byte, contentType any) readBody {
@@ -35,7 +32,7 @@ func parseBody(raw []byte, contentType any) readBody {
 	}
 	text, _ := contentType.(string)
 	media := mediaType(text)
-	if media == formMedia {
+	if media == MediaForm {
 		if !utf8.Valid(raw) {
 			return readBody{bad: true}
 		}
@@ -45,7 +42,7 @@ func parseBody(raw []byte, contentType any) readBody {
 		}
 		return readBody{value: fields}
 	}
-	strict := media == "" || media == jsonMedia || strings.HasSuffix(media, "+json")
+	strict := media == "" || isJSON(media)
 	if begin := bytes.TrimLeft(raw, " \t\r\n"); strict || len(begin) > 0 && (begin[0] == '{' || begin[0] == '[') {
 		if v, err := decodeJSON(raw); err == nil {
 			return readBody{value: v}
@@ -187,7 +184,7 @@ func makeBody(v any, contentType string) (*newBody, error) {
 	case nil:
 		return &newBody{"", contentType}, nil
 	case []any, map[string]any:
-		if mediaType(contentType) == formMedia {
+		if mediaType(contentType) == MediaForm {
 			fields, ok := x.(map[string]any)
 			if !ok {
 				return nil, errors.New("a form is made of an object")
@@ -200,7 +197,7 @@ func makeBody(v any, contentType string) (*newBody, error) {
 			return &newBody{text, contentType}, err
 		}
 		if contentType == "" {
-			contentType = jsonMedia
+			contentType = MediaJSON
 		}
 		b, err := json.Marshal(v)
 		return &newBody{string(b), contentType}, err
@@ -239,8 +236,3 @@ func (b *newBody) write(h http.Header, dropped []string) {
 	}
 	set.write(h)
 }
-
-const (
-	jsonMedia = "application/json"
-	formMedia = "application/x-www-form-urlencoded"
-)

@@ -75,17 +75,17 @@ func (p *Program) Prepared() (*Prepared, error) {
 	}
 	for _, c := range p.Request {
 		out.Request = append(out.Request, PreparedRequest{
-			Method: c.Method, Path: escapedPath(c.Path, rest), Query: c.Query, Headers: lowerNames(c.Headers),
+			Method: c.Method, Path: escapedPath(c.Path, rest), Query: c.Query, Headers: LowerHeaders(c.Headers),
 			Body: c.Body, ContentType: c.ContentType,
 		})
 	}
 	for _, c := range p.Response {
 		body := c.Body
-		if !body.IsZero() && isHTML(c.ContentType) {
+		if !body.IsZero() && IsHTML(c.ContentType) {
 			body = escapeHTML(body)
 		}
 		out.Response = append(out.Response, PreparedResponse{
-			Statuses: c.Statuses, SetStatus: c.SetStatus, Headers: lowerNames(c.Headers), Body: body, ContentType: c.ContentType,
+			Statuses: c.Statuses, SetStatus: c.SetStatus, Headers: LowerHeaders(c.Headers), Body: body, ContentType: c.ContentType,
 		})
 	}
 	return out, out.check()
@@ -94,7 +94,7 @@ func (p *Program) Prepared() (*Prepared, error) {
 // call puts the call first.
 func (p *Prepared) call(c *Call, rest, template string) {
 	first := PreparedRequest{
-		Path: escapedPath(c.Path, rest), DropQuery: c.DropQuery, Query: c.Query, Headers: lowerNames(c.Headers),
+		Path: escapedPath(c.Path, rest), DropQuery: c.DropQuery, Query: c.Query, Headers: LowerHeaders(c.Headers),
 		Body: c.Body, ContentType: c.ContentType, DropBody: c.DropBody,
 	}
 	if c.Method != "" {
@@ -103,7 +103,7 @@ func (p *Prepared) call(c *Call, rest, template string) {
 	if g := c.GRPC; g != nil && g.Method != nil && !g.Message.IsZero() {
 		first.Method = Expr{Op: OpConst, Value: "POST"}
 		first.Path = Expr{Op: OpConst, Value: "/" + g.Method.Service + "/" + g.Method.Method}
-		first.DropQuery, first.Query, first.Body, first.ContentType = true, nil, g.Message, "application/json"
+		first.DropQuery, first.Query, first.Body, first.ContentType = true, nil, g.Message, MediaJSON
 	}
 	p.Request = append(p.Request, first)
 	l := c.Lambda
@@ -144,21 +144,10 @@ func escapedPath(e Expr, rest string) Expr {
 	return escapePath(e, rest)
 }
 
-func isHTML(contentType string) bool {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	return media == "text/html" || media == "application/xhtml+xml"
-}
-
-func lowerNames(m map[string]Expr) map[string]Expr {
-	if m == nil {
-		return nil
-	}
-	out := make(map[string]Expr, len(m))
-	for k, v := range m {
-		out[strings.ToLower(k)] = v
-	}
-	return out
+// IsHTML says that what templates insert into a body of this content type is escaped for HTML.
+func IsHTML(contentType string) bool {
+	media := mediaType(contentType)
+	return media == MediaHTML || media == "application/xhtml+xml"
 }
 
 // refusedHeaders are those that a program cannot set: the edge or the protocol decides them.

@@ -25,7 +25,7 @@ func checkMarkup(p gateway.Payload) hcl.Diagnostics {
 		return nil
 	}
 	switch media := p.Media(); {
-	case media == gateway.MediaHTML || media == "application/xhtml+xml":
+	case gateway.IsHTML(media):
 		w := &walker{insert: func(e gateway.Expr, s place) (place, string, string) {
 			why, cure := s.refuses()
 			return s.inserted(), why, cure
