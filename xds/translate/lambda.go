@@ -15,7 +15,6 @@ import (
 	dnsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/clusters/dns/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
-	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -166,7 +165,7 @@ func (p place) secure(c *clusterv3.Cluster, ca string) error {
 	if ca == "" {
 		ca = systemCAs
 	}
-	name := &tlsv3.SubjectAltNameMatcher{SanType: tlsv3.SubjectAltNameMatcher_DNS, Matcher: exactly(p.host)}
+	name := &tlsv3.SubjectAltNameMatcher{SanType: tlsv3.SubjectAltNameMatcher_DNS, Matcher: exact(p.host)}
 	sni := p.host
 	if net.ParseIP(p.host) != nil {
 		name.SanType, sni = tlsv3.SubjectAltNameMatcher_IP_ADDRESS, ""
@@ -183,8 +182,4 @@ func (p place) secure(c *clusterv3.Cluster, ca string) error {
 	}
 	c.TransportSocket = &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: config}}
 	return nil
-}
-
-func exactly(text string) *matcherv3.StringMatcher {
-	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: text}}
 }

@@ -100,7 +100,7 @@ func stringCondition(c *gateway.ValueMatch) (*matcherv3.StringMatcher, error) {
 	case c.Prefix != nil && *c.Prefix == "": // Envoy refuses it; every value begins with nothing
 		return fullRegex("(?s).*"), nil
 	case c.Prefix != nil:
-		return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: *c.Prefix}}, nil
+		return beginning(*c.Prefix), nil
 	case c.Regex != nil:
 		return fullRegex(*c.Regex), nil
 	}
@@ -109,6 +109,10 @@ func stringCondition(c *gateway.ValueMatch) (*matcherv3.StringMatcher, error) {
 
 func exact(s string) *matcherv3.StringMatcher {
 	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: s}}
+}
+
+func beginning(s string) *matcherv3.StringMatcher {
+	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: s}}
 }
 
 func fullRegex(re string) *matcherv3.StringMatcher {

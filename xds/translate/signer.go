@@ -110,17 +110,11 @@ func onlyInvocations() *rbachttpv3.RBAC {
 		Principals: []*rbacv3.Principal{{Identifier: &rbacv3.Principal_Any{Any: true}}},
 		Permissions: []*rbacv3.Permission{{Rule: &rbacv3.Permission_AndRules{AndRules: &rbacv3.Permission_Set{Rules: []*rbacv3.Permission{
 			{Rule: &rbacv3.Permission_Header{Header: &routev3.HeaderMatcher{
-				Name: ":method", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: exactly("POST")},
+				Name: ":method", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: exact("POST")},
 			}}},
-			{Rule: &rbacv3.Permission_UrlPath{UrlPath: &matcherv3.PathMatcher{Rule: &matcherv3.PathMatcher_Path{Path: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: `/2015-03-31/functions/[^/]+/invocations`}},
-			}}}}},
+			{Rule: &rbacv3.Permission_UrlPath{UrlPath: &matcherv3.PathMatcher{Rule: &matcherv3.PathMatcher_Path{Path: fullRegex(`/2015-03-31/functions/[^/]+/invocations`)}}}},
 		}}}}},
 	}}}}
-}
-
-func beginning(text string) *matcherv3.StringMatcher {
-	return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: text}}
 }
 
 // inlineSigner puts the signer of a cluster into it; one that is not among the extensions is left out. c is changed.
@@ -168,7 +162,7 @@ func (t *Translator) signer(in gateway.Inputs) (*Resource, error) {
 		HostRewrite: at.authority(),
 		// Nothing else: what a proxy on the way may change must not break the signature.
 		MatchIncludedHeaders: []*matcherv3.StringMatcher{
-			exactly("content-type"),
+			exact("content-type"),
 			beginning("x-amz-"),
 		},
 		CredentialProvider: &awsv3.AwsCredentialProvider{InlineCredential: credential},

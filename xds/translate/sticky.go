@@ -39,9 +39,7 @@ func sticky(s *gateway.Sticky, end uint32, drawn *routev3.Route, begin string) (
 	kept.Match.RuntimeFraction = nil
 	if len(begin) > 1 {
 		kept.Match.Headers = append([]*routev3.HeaderMatcher{{
-			Name: ":path", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
-				MatchPattern: &matcherv3.StringMatcher_Prefix{Prefix: begin},
-			}},
+			Name: ":path", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: beginning(begin)},
 		}}, kept.Match.Headers...)
 	}
 	if s.Cookie != "" {
