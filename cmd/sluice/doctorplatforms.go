@@ -43,7 +43,7 @@ func (a *app) patient(ctx context.Context, cfg *agentConfig, kv *catalog.Client,
 	var files []file
 	for _, p := range pairs {
 		if rel, ok := strings.CutPrefix(p.Key, "routes/"); ok {
-			files = append(files, file{"consul:" + rel, p.Value})
+			files = append(files, file{catalog.DocumentName(rel), p.Value})
 		}
 	}
 	return workspaceOf(files, base, schema(), os.LookupEnv).world, nil

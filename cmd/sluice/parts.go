@@ -1,8 +1,6 @@
 package main
 
 import (
-	"path/filepath"
-
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
@@ -24,13 +22,9 @@ func sourceKinds(consuls ...*catalog.Client) []discovery.Kind {
 
 // finderKinds lists every kind of finder.
 func finderKinds(cfg planeConfig, leftOut func(gateway.FinderKey, []string)) []discovery.FinderKind {
-	var folder string
-	if len(cfg.paths) > 0 {
-		if folder = cfg.paths[0]; filepath.Ext(folder) == ".hcl" {
-			folder = filepath.Dir(folder)
-		}
+	return []discovery.FinderKind{
+		openapi.Kind(openapi.Options{Folder: folderOf(cfg.paths), Problems: leftOut}), reflection.Kind(leftOut), lambda.Kind(cfg.lambdas),
 	}
-	return []discovery.FinderKind{openapi.Kind(openapi.Options{Folder: folder, Problems: leftOut}), reflection.Kind(leftOut), lambda.Kind(cfg.lambdas)}
 }
 
 // schema is the language with all features and sources.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -138,7 +139,7 @@ func (c *checks) headers(what string, e hclv2.Expression, got http.Header) {
 		c.diags = append(c.diags, testProblem(e.Range(), "Invalid headers", "Headers are an object: { accept = \"text/html\" }."))
 		return
 	}
-	for _, name := range sortedNames(want) {
+	for _, name := range slices.Sorted(maps.Keys(want)) {
 		have, present := headerValues(got, name)
 		switch w := want[name]; {
 		case w == nil && present:
@@ -150,15 +151,6 @@ func (c *checks) headers(what string, e hclv2.Expression, got http.Header) {
 			c.fail(e.Range(), what, fmt.Sprintf("%s has %s: %q, expected %q", what, name, strings.Join(have, ", "), strings.Join(textList(w), ", ")), "")
 		}
 	}
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
 }
 
 func headerValues(h http.Header, name string) ([]string, bool) {
