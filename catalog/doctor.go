@@ -12,21 +12,15 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
-)
 
-// Finding is the answer to one question of the doctor.
-type Finding struct {
-	Check string // what was asked: "read documents"
-	OK    bool
-	Need  string // the missing ACL rule, or what to change; empty when OK
-	Err   error  // what Consul answered; nil when OK
-}
+	"github.com/sluice-gateway/sluice/discovery"
+)
 
 // Doctor asks for each permission one by one, and for the limits that matter. It writes nothing that stays: what a
 // write permission covers is asked for with comparisons that cannot hold. replica asks for what a replica needs, else
 // for what an operator needs to apply.
-func (c *Client) Doctor(ctx context.Context, replica bool) []Finding {
-	out := []Finding{c.reachable(ctx)}
+func (c *Client) Doctor(ctx context.Context, replica bool) []discovery.Finding {
+	out := []discovery.Finding{c.reachable(ctx)}
 	if !out[0].OK {
 		return out
 	}
@@ -50,14 +44,14 @@ func (c *Client) Doctor(ctx context.Context, replica bool) []Finding {
 	return append(out, c.connections(ctx))
 }
 
-func finding(check string, err error, need string) Finding {
+func finding(check string, err error, need string) discovery.Finding {
 	if err == nil {
-		return Finding{Check: check, OK: true}
+		return discovery.Finding{Check: check, OK: true}
 	}
-	return Finding{Check: check, Need: need, Err: err}
+	return discovery.Finding{Check: check, Need: need, Err: err}
 }
 
-func (c *Client) reachable(ctx context.Context) Finding {
+func (c *Client) reachable(ctx context.Context) discovery.Finding {
 	ctx, cancel := within(ctx)
 	defer cancel()
 	leader, err := c.api.Status().LeaderWithQueryOptions(query(ctx))
@@ -67,10 +61,10 @@ func (c *Client) reachable(ctx context.Context) Finding {
 	return finding("reach consul", bare(err), "an address of an agent or server that answers: "+strings.Join(c.cfg.Addresses, ", "))
 }
 
-func (c *Client) tokenKnown(ctx context.Context) Finding {
+func (c *Client) tokenKnown(ctx context.Context) discovery.Finding {
 	const check = "token is valid"
 	if c.anonymous() {
-		return Finding{Check: check, OK: true}
+		return discovery.Finding{Check: check, OK: true}
 	}
 	ctx, cancel := within(ctx)
 	defer cancel()
@@ -152,7 +146,7 @@ func allowed(rules map[permission]bool, err error, p permission) error {
 	return nil
 }
 
-func (c *Client) mayRead(ctx context.Context, rules map[permission]bool, err error) Finding {
+func (c *Client) mayRead(ctx context.Context, rules map[permission]bool, err error) discovery.Finding {
 	need := c.rule("key_prefix", "", "read")
 	for _, dir := range []string{routesDir, valuesDir} {
 		if e := allowed(rules, err, permission{Resource: "key", Access: "read", Segment: c.key(dir + "doctor")}); e != nil {
@@ -168,8 +162,8 @@ func (c *Client) mayRead(ctx context.Context, rules map[permission]bool, err err
 	return finding("read the prefix", err, need)
 }
 
-func (c *Client) mayReadServices(_ context.Context, rules map[permission]bool, err error) []Finding {
-	var out []Finding
+func (c *Client) mayReadServices(_ context.Context, rules map[permission]bool, err error) []discovery.Finding {
+	var out []discovery.Finding
 	for _, kind := range []string{"service", "node"} {
 		e := allowed(rules, err, permission{Resource: kind, Access: "read", Segment: "sluice-doctor"})
 		out = append(out, finding("read "+kind+"s", e, kind+`_prefix "" { policy = "read" }`))
@@ -177,7 +171,7 @@ func (c *Client) mayReadServices(_ context.Context, rules map[permission]bool, e
 	return out
 }
 
-func (c *Client) mayLock(ctx context.Context) Finding {
+func (c *Client) mayLock(ctx context.Context) discovery.Finding {
 	const need = `session_prefix "" { policy = "write" }`
 	session, err := c.newSession(ctx)
 	if err != nil {
@@ -193,7 +187,7 @@ func (c *Client) mayLock(ctx context.Context) Finding {
 }
 
 // mayWrite tries to write a key on the condition that it was written at an index that no key has.
-func (c *Client) mayWrite(ctx context.Context, check, kind, rel, key string) Finding {
+func (c *Client) mayWrite(ctx context.Context, check, kind, rel, key string) discovery.Finding {
 	_, err := c.transact(ctx, []*api.KVTxnOp{{Verb: api.KVCAS, Key: c.key(key), Index: 1}})
 	if _, conflict := errors.AsType[*ConflictError](err); conflict {
 		err = nil
@@ -202,10 +196,10 @@ func (c *Client) mayWrite(ctx context.Context, check, kind, rel, key string) Fin
 }
 
 // connections says whether all watches have a connection of their own.
-func (c *Client) connections(context.Context) Finding {
+func (c *Client) connections(context.Context) discovery.Finding {
 	lag := c.Lag()
 	if lag == 0 {
-		return Finding{Check: "connections for all watches", OK: true}
+		return discovery.Finding{Check: "connections for all watches", OK: true}
 	}
 	return finding("connections for all watches", fmt.Errorf("there are more watches than connections: a change may be seen %s late", lag.Round(time.Millisecond)),
 		"Consul's TLS port (ports.https), where many watches share a connection")

@@ -6,7 +6,7 @@
 //
 // A newcomer's map:
 //
-//   - discovery.go: what a source is; finder.go: what a finder is.
+//   - discovery.go: what a source is; finder.go: what a finder is; kind.go: what else a system can be asked.
 //   - poll.go, finderpoll.go: a function that lists becomes a source, or a finder.
 //   - manager.go, finders.go: who runs them, and what each family has of its own.
 //   - supervisor.go: the one goroutine that owns all of a family; entry.go: what it knows of each; supervise.go: the
@@ -31,15 +31,4 @@ import (
 // its own that a remote hangs.
 type Source interface {
 	Run(ctx context.Context, update func([]gateway.Endpoint), alive func()) error
-}
-
-// Kind is one kind of source: the block's struct and how a source is made of it.
-type Kind struct {
-	Name string                                        // block type in an upstream: "consul"
-	New  func() gateway.SourceSpec                     // pointer to a zero struct, filled by its tags
-	Open func(spec gateway.SourceSpec) (Source, error) // does no I/O; an error is a configuration the agent cannot serve
-
-	// Guard makes the Manager doubt answers that lose many endpoints. Nil where the source doubts them itself, or
-	// where what it says is beyond doubt.
-	Guard *Guard
 }

@@ -60,7 +60,7 @@ func New(opts Options) *Manager {
 			return kind.Open(spec)
 		},
 		guard:      func(key gateway.SourceKey) *Guard { return kinds[key.Kind].Guard },
-		compare:    compareKey,
+		compare:    CompareKey,
 		arrange:    arrange,
 		id:         func(e gateway.Endpoint) string { return e.ID },
 		equal:      equalEndpoint,
@@ -128,6 +128,7 @@ func equalEndpoint(a, b gateway.Endpoint) bool {
 		a.Locality == b.Locality && slices.Equal(a.Tags, b.Tags) && maps.Equal(a.Meta, b.Meta)
 }
 
-func compareKey(a, b gateway.SourceKey) int {
+// CompareKey orders keys by kind, then query.
+func CompareKey(a, b gateway.SourceKey) int {
 	return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Query, b.Query))
 }

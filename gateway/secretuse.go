@@ -20,3 +20,10 @@ type SecretUser interface {
 	// SecretUses lists what the feature uses. It is a function of the block alone.
 	SecretUses() []SecretUse
 }
+
+// Credentialed is implemented by the source specs whose platform is asked with a secret of a document.
+type Credentialed interface {
+	SourceSpec
+	// Credential is that secret; zero where the block names none.
+	Credential() ID
+}

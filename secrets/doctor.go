@@ -11,32 +11,25 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/gateway"
 )
-
-// Finding is the answer to one question of the doctor.
-type Finding struct {
-	Check string // what was asked: "vault: log in by approle"
-	OK    bool
-	Need  string // the missing policy, or what to change; empty when OK
-	Err   error  // what was answered; nil when OK. It holds nothing secret
-}
 
 // Doctor asks everything that some secrets need, one by one: is Vault there, can one log in, does the policy allow each
 // path. It reads no secret and makes no lease; a connection that no secret uses is asked for its login alone. It makes
 // logins of its own, which end by themselves, and works without a running Keeper; of a wrapped secret_id it would use
 // up the wrapping token, so that login is not tried.
-func Doctor(ctx context.Context, cfg Config, secrets map[gateway.ID]*gateway.Secret) []Finding {
+func Doctor(ctx context.Context, cfg Config, secrets map[gateway.ID]*gateway.Secret) []discovery.Finding {
 	cfg.Metrics = nil
 	k, err := New(cfg)
 	if err != nil {
-		return []Finding{{Check: "configuration of vault", Need: "a configuration that can work", Err: err}}
+		return []discovery.Finding{{Check: "configuration of vault", Need: "a configuration that can work", Err: err}}
 	}
 	return k.doctor(ctx, secrets)
 }
 
-func (k *Keeper) doctor(ctx context.Context, secrets map[gateway.ID]*gateway.Secret) []Finding {
-	var out []Finding
+func (k *Keeper) doctor(ctx context.Context, secrets map[gateway.ID]*gateway.Secret) []discovery.Finding {
+	var out []discovery.Finding
 	byConn := map[string][]gateway.ID{}
 	ids := slices.SortedFunc(maps.Keys(secrets), func(a, b gateway.ID) int { return strings.Compare(a.String(), b.String()) })
 	for _, id := range ids {
@@ -81,20 +74,20 @@ func checkFile(spec *gateway.FileValue) error {
 	return err
 }
 
-func verdict(check string, err error, need string) Finding {
+func verdict(check string, err error, need string) discovery.Finding {
 	if err == nil {
-		return Finding{Check: check, OK: true}
+		return discovery.Finding{Check: check, OK: true}
 	}
-	return Finding{Check: check, Need: need, Err: err}
+	return discovery.Finding{Check: check, Need: need, Err: err}
 }
 
 // doctor asks one Vault.
-func (c *conn) doctor(ctx context.Context, ids []gateway.ID, secrets map[gateway.ID]*gateway.Secret) []Finding {
+func (c *conn) doctor(ctx context.Context, ids []gateway.ID, secrets map[gateway.ID]*gateway.Secret) []discovery.Finding {
 	prefix := "vault: "
 	if c.name != "" {
 		prefix = "vault " + c.name + ": "
 	}
-	out := []Finding{verdict(prefix+"it answers at "+c.cfg.Address, c.healthy(ctx), "an address of a vault that is initialised, unsealed and active, or a standby that passes on")}
+	out := []discovery.Finding{verdict(prefix+"it answers at "+c.cfg.Address, c.healthy(ctx), "an address of a vault that is initialised, unsealed and active, or a standby that passes on")}
 	if !out[0].OK {
 		return out
 	}

@@ -78,14 +78,14 @@ func (a *app) dev(ctx context.Context, path string, f devFlags) error {
 			return err
 		}
 		defer agent.stop()
-		d.consul, pc.paths, pc.kv, pc.consuls = agent, nil, client, []*catalog.Client{client}
+		d.consul, pc.paths, pc.kv, pc.platforms.consuls = agent, nil, client, []*catalog.Client{client}
 	} else if os.Getenv("CONSUL_HTTP_ADDR") != "" {
 		client, err := catalog.New(catalog.Config{Logger: log.Named("catalog")})
 		if err != nil {
 			return err
 		}
 		defer client.Close()
-		pc.consuls = []*catalog.Client{client}
+		pc.platforms.consuls = []*catalog.Client{client}
 	}
 	if d.plane, err = newPlane(pc); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/discovery"
 )
 
 // finding is what `sluice doctor -json` prints of each question.
@@ -57,6 +58,7 @@ func (a *app) examine(ctx context.Context, paths, documents []string, f kvFlags,
 	}
 	cfg := &agentConfig{}
 	var kv *catalog.Client
+	var platforms platforms
 	if len(paths) > 0 {
 		var err error
 		if cfg, err = a.agentConfigFrom(paths); err != nil {
@@ -66,12 +68,11 @@ func (a *app) examine(ctx context.Context, paths, documents []string, f kvFlags,
 		if err != nil {
 			return nil, err
 		}
-		var clients []*catalog.Client
-		if clients, kv, err = cfg.clients(log); err != nil {
+		if platforms, kv, err = cfg.connect(ctx, log); err != nil {
 			return nil, err
 		}
-		for _, c := range clients {
-			defer c.Close()
+		defer platforms.close()
+		for _, c := range platforms.consuls {
 			list = askConsul(ctx, list, c, !operator)
 		}
 	}
@@ -82,7 +83,7 @@ func (a *app) examine(ctx context.Context, paths, documents []string, f kvFlags,
 	if err != nil {
 		return append(list, finding{System: "documents", Check: "read the documents", Error: err.Error()}), nil
 	}
-	return a.askPlatforms(ctx, list, cfg, w)
+	return a.askPlatforms(ctx, list, cfg, platforms, w)
 }
 
 func askConsul(ctx context.Context, list []finding, c *catalog.Client, replica bool) []finding {
@@ -91,15 +92,15 @@ func askConsul(ctx context.Context, list []finding, c *catalog.Client, replica b
 		system += " " + c.Name
 	}
 	for _, x := range c.Doctor(ctx, replica) {
-		list = append(list, newFinding(system, x.Check, x.OK, x.Need, x.Err))
+		list = append(list, newFinding(system, x))
 	}
 	return list
 }
 
-func newFinding(system, check string, ok bool, need string, err error) finding {
-	f := finding{System: system, Check: check, OK: ok, Need: need}
-	if err != nil {
-		f.Error = err.Error()
+func newFinding(system string, x discovery.Finding) finding {
+	f := finding{System: system, Check: x.Check, OK: x.OK, Need: x.Need}
+	if x.Err != nil {
+		f.Error = x.Err.Error()
 	}
 	return f
 }

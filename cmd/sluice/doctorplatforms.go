@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/lambda"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/secrets"
@@ -49,49 +50,93 @@ func (a *app) patient(ctx context.Context, cfg *agentConfig, kv *catalog.Client,
 	return workspaceOf(files, base, schema(), os.LookupEnv).world, nil
 }
 
-// askPlatforms asks Vault for what the secrets in use need, and AWS for the Lambdas.
-func (a *app) askPlatforms(ctx context.Context, list []finding, cfg *agentConfig, w *gateway.World) ([]finding, error) {
+// askPlatforms asks Vault for what the secrets in use need, then each platform for what its sources need, and AWS for
+// the Lambdas.
+func (a *app) askPlatforms(ctx context.Context, list []finding, cfg *agentConfig, p platforms, w *gateway.World) ([]finding, error) {
 	vaults := secrets.Config{Vaults: cfg.vaults()}
 	wanted := w.Secrets()
 	if len(wanted)+len(vaults.Vaults) > 0 {
-		for _, x := range secrets.Doctor(ctx, vaults, wanted) {
-			system, check, ok := strings.Cut(x.Check, ": ")
-			if !ok {
-				system, check = "secrets", x.Check
-			}
-			list = append(list, newFinding(system, check, x.OK, x.Need, x.Err))
+		list = add(list, "secrets", secrets.Doctor(ctx, vaults, wanted))
+	}
+	n := needsOf(w)
+	reveal, end, err := fetched(ctx, vaults, n.keys(wanted))
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	p.reveal = reveal
+	for _, k := range p.kinds() {
+		if k.Doctor != nil && k.Name != "consul" {
+			list = add(list, k.Name, k.Doctor(ctx, n.specs[k.Name]))
 		}
 	}
-	platforms := map[string]*gateway.Lambda{}
-	signers := map[gateway.ID]*gateway.Secret{}
-	for _, u := range w.Upstreams() {
-		if u.Lambda == nil {
-			continue
-		}
-		platforms[u.Name] = u.Lambda
-		if s := wanted[u.Lambda.Credentials.ID]; s != nil {
-			signers[u.Lambda.Credentials.ID] = s
-		}
-	}
-	if len(platforms) == 0 {
+	if len(n.lambdas) == 0 {
 		return list, nil
 	}
 	opts, err := cfg.lambdas(ctx)
 	if err != nil {
 		return nil, err
 	}
-	reveal, end, err := fetched(ctx, vaults, signers)
-	if err != nil {
-		return nil, err
-	}
-	defer end()
-	for _, name := range slices.Sorted(maps.Keys(platforms)) {
-		p := lambda.Patient{Block: platforms[name], Reveal: reveal, Called: calledOn(w, name)}
-		for _, x := range lambda.Doctor(ctx, opts, p) {
-			list = append(list, newFinding("aws, upstream."+name, x.Check, x.OK, x.Need, x.Err))
+	for _, name := range slices.Sorted(maps.Keys(n.lambdas)) {
+		found := lambda.Doctor(ctx, opts, lambda.Patient{Block: n.lambdas[name], Reveal: reveal, Called: calledOn(w, name)})
+		for _, x := range found {
+			list = append(list, newFinding("aws, upstream."+name, x))
 		}
 	}
 	return list, nil
+}
+
+// add adds what the doctor of a system found. A check may begin with a narrower name of the system and a colon.
+func add(list []finding, system string, found []discovery.Finding) []finding {
+	for _, x := range found {
+		at := system
+		if narrower, check, ok := strings.Cut(x.Check, ": "); ok {
+			at, x.Check = narrower, check
+		}
+		list = append(list, newFinding(at, x))
+	}
+	return list
+}
+
+// needs is what the documents ask of platforms.
+type needs struct {
+	specs   map[string][]gateway.SourceSpec // by kind, in the order of their keys
+	lambdas map[string]*gateway.Lambda      // by upstream
+}
+
+func needsOf(w *gateway.World) needs {
+	n := needs{specs: map[string][]gateway.SourceSpec{}, lambdas: map[string]*gateway.Lambda{}}
+	all := w.Sources()
+	for _, k := range slices.SortedFunc(maps.Keys(all), discovery.CompareKey) {
+		n.specs[k.Kind] = append(n.specs[k.Kind], all[k].Spec)
+	}
+	for _, u := range w.Upstreams() {
+		if u.Lambda != nil {
+			n.lambdas[u.Name] = u.Lambda
+		}
+	}
+	return n
+}
+
+// keys are the secrets with which platforms are asked.
+func (n needs) keys(wanted map[gateway.ID]*gateway.Secret) map[gateway.ID]*gateway.Secret {
+	out := map[gateway.ID]*gateway.Secret{}
+	use := func(id gateway.ID) {
+		if s := wanted[id]; s != nil {
+			out[id] = s
+		}
+	}
+	for _, l := range n.lambdas {
+		use(l.Credentials.ID)
+	}
+	for _, specs := range n.specs {
+		for _, s := range specs {
+			if c, ok := s.(gateway.Credentialed); ok {
+				use(c.Credential())
+			}
+		}
+	}
+	return out
 }
 
 // calledOn are the functions of an upstream that blocks call.
@@ -127,7 +172,7 @@ func fetched(ctx context.Context, cfg secrets.Config, wanted map[gateway.ID]*gat
 	}
 	k, err := secrets.New(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the credentials of Lambdas: %w", err)
+		return nil, nil, fmt.Errorf("read the credentials of platforms: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

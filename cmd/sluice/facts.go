@@ -126,7 +126,7 @@ func (f *facts) Sources() []console.Source {
 func (f *facts) Watches() []console.Watch {
 	now := time.Now()
 	out := []console.Watch{}
-	for _, c := range f.plane.cfg.consuls {
+	for _, c := range f.plane.cfg.platforms.consuls {
 		for _, s := range c.Statuses() {
 			j := console.Watch{
 				Connection: c.Name, Name: s.Name, State: string(s.State), Rows: s.Rows, Held: s.Held, Detail: s.Detail, Faults: s.Faults,

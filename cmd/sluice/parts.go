@@ -1,24 +1,15 @@
 package main
 
 import (
-	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
-	"github.com/sluice-gateway/sluice/discovery/dns"
 	reflection "github.com/sluice-gateway/sluice/discovery/grpc"
 	"github.com/sluice-gateway/sluice/discovery/lambda"
 	"github.com/sluice-gateway/sluice/discovery/openapi"
-	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/feature"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/hcl"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
-
-// sourceKinds lists every kind of source. The Consuls are those that the agent is configured with; offline there is
-// none, and the blocks are still known.
-func sourceKinds(consuls ...*catalog.Client) []discovery.Kind {
-	return []discovery.Kind{catalog.Kind(consuls...), static.Kind(), dns.Kind()}
-}
 
 // finderKinds lists every kind of finder.
 func finderKinds(cfg planeConfig, leftOut func(gateway.FinderKey, []string)) []discovery.FinderKind {
@@ -34,7 +25,7 @@ func schema() *hcl.Schema {
 		features = append(features, hcl.FeatureType{FeatureRule: k.FeatureRule, New: k.New})
 	}
 	var sources []hcl.SourceType
-	for _, k := range sourceKinds() {
+	for _, k := range (platforms{}).kinds() {
 		sources = append(sources, hcl.SourceType{Name: k.Name, New: k.New})
 	}
 	return hcl.NewSchema(features, sources)

@@ -34,7 +34,7 @@ type planeConfig struct {
 	noMetrics bool          // the API has no /metrics
 	grace     time.Duration // 0: the loop's own
 	paths     []string      // documents on disk; empty: they are in kv
-	consuls   []*catalog.Client
+	platforms platforms     // reveal is the plane's own
 	vaults    map[string]secrets.VaultConfig
 	lambdas   lambda.Options
 	kv        *catalog.Client // that has the documents; nil: they are on disk
@@ -77,8 +77,8 @@ type plane struct {
 func newPlane(cfg planeConfig) (*plane, error) {
 	p := &plane{cfg: cfg, schema: schema(), registry: prometheus.NewRegistry(), told: map[string]bool{}, rescan: make(chan struct{}, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if len(cfg.consuls) > 0 {
-		p.registry.MustRegister(catalog.Metrics(cfg.consuls...))
+	if len(cfg.platforms.consuls) > 0 {
+		p.registry.MustRegister(catalog.Metrics(cfg.platforms.consuls...))
 	}
 	if err := p.newSecrets(); err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	}
 	t = t.WithReveal(p.secrets.Reveal)
 	p.manager = discovery.New(discovery.Options{
-		Kinds: sourceKinds(cfg.consuls...), Log: cfg.log.Named("discovery"),
+		Kinds: p.cfg.platforms.kinds(), Log: cfg.log.Named("discovery"),
 		Publish: func(m map[gateway.SourceKey][]gateway.Endpoint) { p.loop.Endpoints(m) },
 	})
 	p.registry.MustRegister(newSourceMetrics(p.manager))

@@ -15,6 +15,9 @@ func (p *plane) newSecrets() (err error) {
 		Vaults: p.cfg.vaults, Log: p.cfg.log.Named("secrets"), Metrics: p.registry,
 		Publish: func(versions map[gateway.ID]string) { p.loop.SecretVersions(versions) },
 	})
+	if err == nil {
+		p.cfg.platforms.reveal = p.secrets.Reveal
+	}
 	return err
 }
 

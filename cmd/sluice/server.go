@@ -91,16 +91,14 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 	actor(&g, func(ctx context.Context) error { return onHangup(ctx, func() { a.reload(p, paths, cfg) }) })
 	err = g.Run()
 	notify(log, daemon.SdNotifyStopping)
-	for _, c := range pc.consuls {
-		c.Close()
-	}
+	pc.platforms.close()
 	return err
 }
 
 // plane makes what the control plane needs of the configuration, but for its listeners.
 func (c *agentConfig) plane(log hclog.Logger) (pc planeConfig, err error) {
 	pc = planeConfig{log: log, stateDir: c.StateDir, grace: c.grace, noMetrics: c.Telemetry != nil && c.Telemetry.DisableMetrics}
-	if pc.consuls, pc.kv, err = c.clients(log); err != nil {
+	if pc.platforms, pc.kv, err = c.connect(context.Background(), log); err != nil {
 		return pc, err
 	}
 	pc.vaults = c.vaults()

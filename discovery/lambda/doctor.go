@@ -16,14 +16,6 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// Finding is the answer to one question of the doctor.
-type Finding struct {
-	Check string // what was asked: "list functions"
-	OK    bool
-	Need  string // the missing line of a policy, or what to change; empty when OK
-	Err   error  // what was answered; nil when OK. It holds nothing secret
-}
-
 // Patient is one upstream of Lambdas.
 type Patient struct {
 	Block  *gateway.Lambda
@@ -34,7 +26,7 @@ type Patient struct {
 
 // Doctor asks each permission that an upstream needs, one by one. It calls no function: Lambda is asked whether it would
 // let the credentials do it. Questions that others make senseless are left out.
-func Doctor(ctx context.Context, opts Options, p Patient) []Finding {
+func Doctor(ctx context.Context, opts Options, p Patient) []discovery.Finding {
 	d := &doctor{opts: opts, Patient: p}
 	listing, err := credentialsOf(opts, p.Block, discovery.Surroundings{Material: p.Reveal})
 	if err != nil {
@@ -65,11 +57,11 @@ func Doctor(ctx context.Context, opts Options, p Patient) []Finding {
 type doctor struct {
 	Patient
 	opts Options
-	out  []Finding
+	out  []discovery.Finding
 }
 
 func (d *doctor) note(check string, err error, need string) bool {
-	f := Finding{Check: check, OK: err == nil}
+	f := discovery.Finding{Check: check, OK: err == nil}
 	if err != nil {
 		f.Err, f.Need = bare(err), need
 	}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/discovery"
+	"github.com/sluice-gateway/sluice/discovery/dns"
+	"github.com/sluice-gateway/sluice/discovery/static"
+	"github.com/sluice-gateway/sluice/gateway"
+)
+
+// platforms are the connections to what sources ask, as the agent is configured. Its zero value is that of offline
+// commands: the blocks are known, and open nothing.
+type platforms struct {
+	consuls []*catalog.Client
+	reveal  gateway.Reveal // of the secrets that blocks name as credentials; nil offline
+}
+
+// kinds lists every kind of source.
+func (p platforms) kinds() []discovery.Kind {
+	return []discovery.Kind{catalog.Kind(p.consuls...), static.Kind(), dns.Kind()}
+}
+
+// connect makes the connections of the configuration, but for reveal, and says which Consul has the documents, if one
+// has. It asks nobody. The caller closes them.
+func (c *agentConfig) connect(_ context.Context, log hclog.Logger) (p platforms, kv *catalog.Client, err error) {
+	if p.consuls, kv, err = c.clients(log); err != nil {
+		return p, nil, err
+	}
+	return p, kv, nil
+}
+
+// close ends the connections. It does not wait.
+func (p platforms) close() {
+	for _, c := range p.consuls {
+		c.Close()
+	}
+}
