@@ -25,13 +25,14 @@ var rooms = []struct {
 }{
 	{"gateway", nil, []string{"github.com/hashicorp/hcl/v2"}},
 	{"hcl", []string{"gateway"}, []string{"github.com/hashicorp/hcl/v2", "github.com/hashicorp/hcl/v2/...", "github.com/zclconf/..."}},
-	{"catalog", []string{"gateway", "discovery", "catalog/policies"}, nil},
+	{"catalog", []string{"gateway", "discovery", "catalog/policies", "tlsfiles"}, nil},
 	{"catalog/policies", nil, nil},
-	{"nomad", []string{"gateway", "discovery"}, nil},
-	{"secrets", []string{"gateway", "discovery", "secrets/policies"}, nil},
+	{"nomad", []string{"gateway", "discovery", "tlsfiles"}, nil},
+	{"secrets", []string{"gateway", "discovery", "secrets/policies", "tlsfiles"}, nil},
 	{"secrets/policies", nil, nil},
+	{"tlsfiles", nil, []string{}}, // a leaf for all who talk to a system
 	{"discovery", []string{"gateway"}, nil},
-	{"discovery/...", []string{"gateway", "discovery"}, nil},
+	{"discovery/...", []string{"gateway", "discovery", "tlsfiles"}, nil},
 	{"feature", []string{"feature/...", "xds/translate"}, nil},
 	{"feature/...", []string{"gateway", "xds/translate"}, nil},
 	{"xds/translate", []string{"gateway", "xds/script"}, nil},

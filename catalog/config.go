@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 // Config says how to reach one Consul. What is empty comes from the CONSUL_HTTP_* environment, which means here what
@@ -18,14 +20,9 @@ type Config struct {
 	Addresses  []string // host:port, http(s)://host:port/path or unix:///socket; the first that answers is used
 	Scheme     string   // http or https, for addresses that name none
 	Token      string
-	TokenFile  string // re-read when it changes; beats Token
-	HTTPAuth   string // USER:PASSWORD of a proxy before Consul
-	CAFile     string // TLS files are re-read when they change
-	CAPath     string
-	CertFile   string
-	KeyFile    string
-	ServerName string // of the certificate, where it differs from the address
-	Insecure   bool   // do not verify the server's certificate
+	TokenFile  string          // re-read when it changes; beats Token
+	HTTPAuth   string          // USER:PASSWORD of a proxy before Consul
+	TLS        tlsfiles.Config // read at each handshake
 	Namespace  string
 	Partition  string
 	Datacenter string
@@ -58,13 +55,9 @@ func (c Config) WithEnv(env Getenv) (Config, error) {
 		fill(&c.Token, "CONSUL_HTTP_TOKEN")
 	}
 	fill(&c.HTTPAuth, "CONSUL_HTTP_AUTH")
-	fill(&c.CAFile, "CONSUL_CACERT")
-	fill(&c.CAPath, "CONSUL_CAPATH")
-	fill(&c.CertFile, "CONSUL_CLIENT_CERT")
-	fill(&c.KeyFile, "CONSUL_CLIENT_KEY")
-	fill(&c.ServerName, "CONSUL_TLS_SERVER_NAME")
 	fill(&c.Namespace, "CONSUL_NAMESPACE")
 	fill(&c.Partition, "CONSUL_PARTITION")
+	c.TLS = c.TLS.WithEnv(env, "CONSUL")
 	ssl, err := envBool(env, "CONSUL_HTTP_SSL", false)
 	if err != nil {
 		return c, err
@@ -79,7 +72,7 @@ func (c Config) WithEnv(env Getenv) (Config, error) {
 			c.Scheme = "https"
 		}
 	}
-	c.Insecure = c.Insecure || !verify
+	c.TLS.Insecure = c.TLS.Insecure || !verify
 	return c.defaults()
 }
 
@@ -102,8 +95,8 @@ func (c Config) defaults() (Config, error) {
 	if c.Hold == 0 {
 		c.Hold = time.Minute
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		return c, fmt.Errorf("consul client certificate: certificate and key go together")
+	if err := c.TLS.Check(); err != nil {
+		return c, fmt.Errorf("consul %w", err)
 	}
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()

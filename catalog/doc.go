@@ -4,7 +4,7 @@
 // A newcomer's map:
 //
 //   - config.go, client.go: one Client per Consul; what it is told and what the environment says.
-//   - transport.go, tlsfiles.go, budget.go: how requests travel: token, addresses, TLS files, connection limits.
+//   - transport.go, tokenfile.go, budget.go: how requests travel: token, addresses, connection limits.
 //   - rules.go, guard.go: pure. When to ask Consul again; when a row that is missing counts as deleted.
 //   - watch.go, status.go, metrics.go: the one blocking-query loop, and how old and how well each watch is.
 //   - documents.go, keys.go: what lies below the prefix. service.go: the consul source of an upstream.

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/catalog/policies"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/internal/testenv"
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 func silent[T any](t *testing.T, ch <-chan T) {
@@ -271,7 +272,7 @@ func TestMissingInstancesAreConfirmed(t *testing.T) {
 
 func TestManyWatchesShareTLSConnections(t *testing.T) {
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{TLS: true})
-	c := client(t, catalog.Config{Addresses: []string{"https://" + consul.TLSAddr}, CAFile: consul.CAFile})
+	c := client(t, catalog.Config{Addresses: []string{"https://" + consul.TLSAddr}, TLS: tlsfiles.Config{CAFile: consul.CAFile}})
 	const n = 450
 	all := make(chan string, 10*n)
 	for i := range n {
@@ -374,7 +375,7 @@ func TestNextAddressIsTaken(t *testing.T) {
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{TLS: true})
 	consul.Put("sluice/routes/a.hcl", "a")
 	c := client(t, catalog.Config{
-		Addresses: []string{testenv.Unused(t), "https://" + testenv.Unused(t), "https://" + consul.TLSAddr}, CAFile: consul.CAFile,
+		Addresses: []string{testenv.Unused(t), "https://" + testenv.Unused(t), "https://" + consul.TLSAddr}, TLS: tlsfiles.Config{CAFile: consul.CAFile},
 	})
 	if got := next(t, docs(t, c)); len(got.Set) != 1 {
 		t.Errorf("got %+v", got)
@@ -387,7 +388,7 @@ func TestAuthorityFileIsReadAtEachHandshake(t *testing.T) {
 	consul.Put("sluice/routes/a.hcl", "a")
 	mine := filepath.Join(t.TempDir(), "ca.pem")
 	copyFile(t, testenv.WriteCertificates(t, t.TempDir()), mine) // another authority
-	c := client(t, catalog.Config{Addresses: []string{"https://" + consul.TLSAddr}, CAFile: mine})
+	c := client(t, catalog.Config{Addresses: []string{"https://" + consul.TLSAddr}, TLS: tlsfiles.Config{CAFile: mine}})
 	ch := docs(t, c)
 	eventuallyState(t, c, 5*time.Second, catalog.StateFailing, false)
 	copyFile(t, consul.CAFile, mine)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 // fakeConsul answers for /v1/health/service/ what a test tells it to, and can fail in every way that Consul does.
@@ -250,7 +251,7 @@ func TestConfigTakesTheEnvironment(t *testing.T) {
 		"CONSUL_HTTP_SSL": "true", "CONSUL_HTTP_SSL_VERIFY": "false", "CONSUL_CACERT": "/ca", "CONSUL_NAMESPACE": "ns",
 	}
 	cfg, err := Config{}.WithEnv(func(k string) string { return env[k] })
-	if err != nil || cfg.TokenFile != "/f" || cfg.Scheme != "https" || !cfg.Insecure || cfg.CAFile != "/ca" || cfg.Namespace != "ns" || cfg.Prefix != "sluice/" {
+	if err != nil || cfg.TokenFile != "/f" || cfg.Scheme != "https" || !cfg.TLS.Insecure || cfg.TLS.CAFile != "/ca" || cfg.Namespace != "ns" || cfg.Prefix != "sluice/" {
 		t.Fatalf("%+v, %v", cfg, err)
 	}
 	to, err := parseTarget(cfg.Addresses[0], cfg.Scheme)
@@ -260,7 +261,7 @@ func TestConfigTakesTheEnvironment(t *testing.T) {
 	if cfg, err := (Config{Token: "own"}).WithEnv(func(k string) string { return env[k] }); err != nil || cfg.TokenFile != "" {
 		t.Errorf("the environment's token file beats the configured token: %+v, %v", cfg, err)
 	}
-	for _, bad := range []Config{{Prefix: "sluice"}, {Prefix: "/sluice/"}, {Wait: time.Hour}, {CertFile: "x"}} {
+	for _, bad := range []Config{{Prefix: "sluice"}, {Prefix: "/sluice/"}, {Wait: time.Hour}, {TLS: tlsfiles.Config{CertFile: "x"}}} {
 		if _, err := bad.WithEnv(func(string) string { return "" }); err == nil {
 			t.Errorf("%+v is accepted", bad)
 		}

@@ -23,9 +23,9 @@ type transport struct {
 	plain map[string]*http.Transport // by socket; "" is TCP without TLS
 	calls *http.Transport            // TLS: everything but blocking queries
 
-	files  *tlsFiles
-	mu     sync.Mutex
-	shards []*shard // TLS: blocking queries
+	dialTLS func(ctx context.Context, network, addr string) (net.Conn, error)
+	mu      sync.Mutex
+	shards  []*shard // TLS: blocking queries
 }
 
 // shard is one HTTP/2 connection's worth of blocking queries.
@@ -39,10 +39,8 @@ const dialTimeout = 5 * time.Second
 
 func newTransport(cfg Config) (*transport, error) {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
-	t := &transport{plain: map[string]*http.Transport{}, files: &tlsFiles{
-		caFile: cfg.CAFile, caPath: cfg.CAPath, certFile: cfg.CertFile, keyFile: cfg.KeyFile,
-		serverName: cfg.ServerName, insecure: cfg.Insecure, dialer: dialer,
-	}}
+	cfg.TLS.Of = "consul"
+	t := &transport{plain: map[string]*http.Transport{}, dialTLS: cfg.TLS.Dial(dialer, "h2", "http/1.1")}
 	for _, a := range cfg.Addresses {
 		target, err := parseTarget(a, cfg.Scheme)
 		if err != nil {
@@ -82,7 +80,7 @@ func plainTransport(dialer *net.Dialer, socket string) *http.Transport {
 // secureTransport multiplexes over as few connections as one host needs; a ping finds a connection that is half open.
 func (t *transport) secureTransport() *http.Transport {
 	return &http.Transport{
-		DialTLSContext:    t.files.dial,
+		DialTLSContext:    t.dialTLS,
 		ForceAttemptHTTP2: true,
 		MaxConnsPerHost:   2,
 		IdleConnTimeout:   90 * time.Second,

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 // Config says where secrets come from and who is told about them.
@@ -34,19 +35,12 @@ type Config struct {
 // VaultConfig is one Vault, or anything with its API. What is empty comes from the VAULT_* environment, which means
 // here what it means to Vault's own command, then from Vault's defaults.
 type VaultConfig struct {
-	Address    string // https://HOST:PORT, unix:///SOCKET
-	Namespace  string
-	CAFile     string // TLS files are re-read at each handshake
-	CAPath     string
-	CertFile   string // client certificate; with Auth.Cert it is what logs in
-	KeyFile    string
-	ServerName string        // of the server's certificate, where it differs from the address
-	Insecure   bool          // do not verify the server's certificate
-	Proxy      string        // URL of an HTTP proxy; default: HTTPS_PROXY and its kin
-	Timeout    time.Duration // of one request; default 10s
-	Auth       Auth
-
-	caBytes string // VAULT_CACERT_BYTES
+	Address   string // https://HOST:PORT, unix:///SOCKET
+	Namespace string
+	TLS       tlsfiles.Config // read at each handshake; with Auth.Cert its certificate is what logs in
+	Proxy     string          // URL of an HTTP proxy; default: HTTPS_PROXY and its kin
+	Timeout   time.Duration   // of one request; default 10s
+	Auth      Auth
 }
 
 // Auth is how to log in; at most one is set. With none it is VAULT_TOKEN, else the token that `vault login` has left in
@@ -144,21 +138,14 @@ func (v VaultConfig) WithEnv(env Getenv) (VaultConfig, error) {
 	}
 	fill(&v.Address, "VAULT_AGENT_ADDR", "VAULT_ADDR")
 	fill(&v.Namespace, "VAULT_NAMESPACE")
-	if v.CAFile == "" && v.CAPath == "" {
-		fill(&v.CAFile, "VAULT_CACERT")
-		fill(&v.caBytes, "VAULT_CACERT_BYTES")
-		fill(&v.CAPath, "VAULT_CAPATH")
-	}
-	fill(&v.CertFile, "VAULT_CLIENT_CERT")
-	fill(&v.KeyFile, "VAULT_CLIENT_KEY")
-	fill(&v.ServerName, "VAULT_TLS_SERVER_NAME")
+	v.TLS = v.TLS.WithEnv(env, "VAULT")
 	fill(&v.Proxy, "VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY")
-	if s := env("VAULT_SKIP_VERIFY"); s != "" && !v.Insecure {
+	if s := env("VAULT_SKIP_VERIFY"); s != "" && !v.TLS.Insecure {
 		b, err := strconv.ParseBool(s)
 		if err != nil {
 			return v, fmt.Errorf("read VAULT_SKIP_VERIFY: it is no boolean")
 		}
-		v.Insecure = b
+		v.TLS.Insecure = b
 	}
 	if s := env("VAULT_CLIENT_TIMEOUT"); s != "" && v.Timeout == 0 {
 		d, err := parseSeconds(s)
@@ -238,8 +225,8 @@ func (v VaultConfig) check() error {
 	switch {
 	case scheme != "http" && scheme != "https" && scheme != "unix":
 		return fmt.Errorf("address %q: it begins with https://, http:// or unix://", v.Address)
-	case (v.CertFile == "") != (v.KeyFile == ""):
-		return fmt.Errorf("client certificate: certificate and key go together")
+	case v.TLS.Check() != nil:
+		return v.TLS.Check()
 	case a.count() > 1:
 		return fmt.Errorf("there is more than one way to log in; keep one")
 	case a.AppRole != nil && (a.AppRole.RoleID == "") == (a.AppRole.RoleIDFile == ""):
@@ -248,7 +235,7 @@ func (v VaultConfig) check() error {
 		return fmt.Errorf("approle: a wrapped secret_id needs a secret_id_file")
 	case a.JWT != nil && a.JWT.File == "":
 		return fmt.Errorf("jwt: it needs the file that holds the token")
-	case a.Cert != nil && v.CertFile == "":
+	case a.Cert != nil && v.TLS.CertFile == "":
 		return fmt.Errorf("cert: it needs a client certificate and its key")
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 func TestTheEnvironmentMeansWhatItMeansToVault(t *testing.T) {
@@ -33,8 +34,9 @@ func TestTheEnvironmentMeansWhatItMeansToVault(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := VaultConfig{
-		Address: "https://vault.test:8200", Namespace: "team", CAFile: "/ca", CertFile: "/c", KeyFile: "/k", ServerName: "name",
-		Insecure: true, Timeout: 7 * time.Second, Proxy: "http://proxy.test", Auth: Auth{Token: canary},
+		Address: "https://vault.test:8200", Namespace: "team",
+		TLS:     tlsfiles.Config{CAFile: "/ca", CertFile: "/c", KeyFile: "/k", ServerName: "name", Insecure: true},
+		Timeout: 7 * time.Second, Proxy: "http://proxy.test", Auth: Auth{Token: canary},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(VaultConfig{})); diff != "" {
 		t.Error(diff)
@@ -52,7 +54,7 @@ func TestTheEnvironmentMeansWhatItMeansToVault(t *testing.T) {
 func TestAConfigurationThatCannotWork(t *testing.T) {
 	for says, v := range map[string]VaultConfig{
 		"begins with https":  {Address: "vault.test"},
-		"go together":        {CertFile: "/c"},
+		"go together":        {TLS: tlsfiles.Config{CertFile: "/c"}},
 		"more than one way":  {Auth: Auth{Token: canary, JWT: &JWT{File: "/f"}}},
 		"role_id":            {Auth: Auth{AppRole: &AppRole{}}},
 		"wrapped secret_id":  {Auth: Auth{AppRole: &AppRole{RoleID: "r", Wrapped: true}}},

@@ -224,8 +224,8 @@ func TestEveryWayToLogIn(t *testing.T) {
 		v.Write("auth/cert/certs/sluice", map[string]any{"certificate": string(ca), "token_policies": "sluice", "token_ttl": "1h"})
 		withCert := at(v, secrets.Auth{Cert: &secrets.CertLogin{Role: "sluice"}})
 		one := withCert.Vaults["main"]
-		one.Address, one.CAFile = v.TLSAddr, v.CAFile
-		one.CertFile, one.KeyFile = filepath.Join(dir, "client.pem"), filepath.Join(dir, "client-key.pem")
+		one.Address, one.TLS.CAFile = v.TLSAddr, v.CAFile
+		one.TLS.CertFile, one.TLS.KeyFile = filepath.Join(dir, "client.pem"), filepath.Join(dir, "client-key.pem")
 		withCert.Vaults["main"] = one
 		tried("cert", withCert)
 

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 // lookup asks a server once who the token is.
@@ -43,7 +45,7 @@ func TestTheServersCertificateIsChecked(t *testing.T) {
 	defer server.Close()
 	server.Config.ErrorLog = hclog.NewNullLogger().StandardLogger(nil)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
-	v := VaultConfig{Address: server.URL, Namespace: "team", CAFile: ca}
+	v := VaultConfig{Address: server.URL, Namespace: "team", TLS: tlsfiles.Config{CAFile: ca}}
 	if err := lookup(t, v); err == nil || !strings.Contains(err.Error(), "ca.pem: no such file") {
 		t.Errorf("without the file: %v", err)
 	}
@@ -60,21 +62,21 @@ func TestTheServersCertificateIsChecked(t *testing.T) {
 	if err := lookup(t, v); err != nil {
 		t.Error(err)
 	}
-	v.CAFile, v.CAPath = "", filepath.Dir(ca)
+	v.TLS.CAFile, v.TLS.CAPath = "", filepath.Dir(ca)
 	if err := lookup(t, v); err != nil {
 		t.Error(err)
 	}
-	v.ServerName = "other.test"
+	v.TLS.ServerName = "other.test"
 	if err := lookup(t, v); err == nil || !strings.Contains(err.Error(), "is not trusted") {
 		t.Errorf("by another name: %v", err)
 	}
 	if err := lookup(t, VaultConfig{Address: server.URL, Namespace: "team"}); err == nil || !strings.Contains(err.Error(), "is not trusted") {
 		t.Errorf("by the system's authorities: %v", err)
 	}
-	if err := lookup(t, VaultConfig{Address: server.URL, Namespace: "team", Insecure: true}); err != nil {
+	if err := lookup(t, VaultConfig{Address: server.URL, Namespace: "team", TLS: tlsfiles.Config{Insecure: true}}); err != nil {
 		t.Error(err)
 	}
-	if err := lookup(t, VaultConfig{Address: server.URL, Namespace: "other", Insecure: true}); statusOf(err) != 403 {
+	if err := lookup(t, VaultConfig{Address: server.URL, Namespace: "other", TLS: tlsfiles.Config{Insecure: true}}); statusOf(err) != 403 {
 		t.Errorf("of another namespace: %v", err)
 	}
 }

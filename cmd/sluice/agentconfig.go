@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/sluice-gateway/sluice/catalog"
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 // agentConfig is the configuration of sluice server. Its blocks may be spread over files.
@@ -248,7 +249,7 @@ func (k *consulConfig) catalog(log hclog.Logger) catalog.Config {
 	}
 	return catalog.Config{
 		Name: k.Name, Addresses: addresses, Scheme: k.Scheme, Token: k.Token, TokenFile: k.TokenFile, HTTPAuth: k.HTTPAuth,
-		CAFile: k.CAFile, CAPath: k.CAPath, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName,
+		TLS:       tlsfiles.Config{CAFile: k.CAFile, CAPath: k.CAPath, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName},
 		Namespace: k.Namespace, Partition: k.Partition, Datacenter: strings.TrimSpace(k.Datacenter), Hold: k.hold, Logger: log.Named("catalog"),
 	}
 }

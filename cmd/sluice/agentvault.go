@@ -7,6 +7,7 @@ import (
 	hclv2 "github.com/hashicorp/hcl/v2"
 
 	"github.com/sluice-gateway/sluice/secrets"
+	"github.com/sluice-gateway/sluice/tlsfiles"
 )
 
 // vaultConfig is one Vault. What is left out comes from the VAULT_* environment.
@@ -76,8 +77,11 @@ func (c *agentConfig) vaults() map[string]secrets.VaultConfig {
 	out := map[string]secrets.VaultConfig{}
 	for _, v := range c.Vaults {
 		s := secrets.VaultConfig{
-			Address: v.Address, Namespace: v.Namespace, CAFile: v.CAFile, CAPath: v.CAPath, CertFile: v.CertFile,
-			KeyFile: v.KeyFile, ServerName: v.ServerName, Insecure: v.Insecure, Timeout: v.timeout,
+			Address: v.Address, Namespace: v.Namespace, Timeout: v.timeout,
+			TLS: tlsfiles.Config{
+				CAFile: v.CAFile, CAPath: v.CAPath, CertFile: v.CertFile, KeyFile: v.KeyFile,
+				ServerName: v.ServerName, Insecure: v.Insecure,
+			},
 		}
 		for _, a := range v.Auth {
 			s.Auth, _ = a.secrets() // checked before
