@@ -30,16 +30,17 @@ func HostTable(host string, table []*gateway.TableRoute, limit int) (*routev3.Vi
 }
 
 // BucketsOf is how a table is parted whose routes take these paths: exact ones, prefixes by segments ("/a/*"), and
-// beginnings ("/a**").
+// beginnings ("/a**"). A "!" before one says that its copies are costly.
 func BucketsOf(patterns []string) map[string][]int {
 	literals := make([]literal, len(patterns))
 	for i, p := range patterns {
+		p, costly := strings.CutPrefix(p, "!")
 		if text, ok := strings.CutSuffix(p, "**"); ok {
-			literals[i] = literal{text, reachAny}
+			literals[i] = literal{text, reachAny, costly}
 		} else if text, ok := strings.CutSuffix(p, "/*"); ok {
-			literals[i] = literal{text, reachSegment}
+			literals[i] = literal{text, reachSegment, costly}
 		} else {
-			literals[i] = literal{p, reachExact}
+			literals[i] = literal{p, reachExact, costly}
 		}
 	}
 	return bucketsOf(literals)

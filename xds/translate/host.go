@@ -81,7 +81,9 @@ func (t *Translator) tableRoute(tr *gateway.TableRoute) ([]entry, []Key, error) 
 				if err != nil {
 					return nil, nil, err
 				}
-				entries = append(entries, entry{route: kept, literal: p.literal})
+				costly := p.literal
+				costly.costly = true // a Lua state a copy and thread
+				entries = append(entries, entry{route: kept, literal: costly})
 			}
 		}
 		entries = append(entries, entry{route: r, literal: p.literal})

@@ -32,7 +32,7 @@ type path struct {
 func parsePath(m *gateway.Match) (path, error) {
 	switch m.PathKind() {
 	case gateway.PathExact:
-		return path{kind: pathExact, text: m.Path, literal: literal{m.Path, reachExact}}, nil
+		return path{kind: pathExact, text: m.Path, literal: literal{text: m.Path, reach: reachExact}}, nil
 	case gateway.PathTemplate:
 		return parseTemplate(m.Path)
 	case gateway.PathRegex:
@@ -43,9 +43,9 @@ func parsePath(m *gateway.Match) (path, error) {
 			text = "/"
 		}
 		if strings.HasSuffix(text, "/") {
-			return path{kind: pathBelow, text: text, literal: literal{text, reachAny}}, nil
+			return path{kind: pathBelow, text: text, literal: literal{text: text, reach: reachAny}}, nil
 		}
-		return path{kind: pathPrefix, text: text, literal: literal{text, reachSegment}}, nil
+		return path{kind: pathPrefix, text: text, literal: literal{text: text, reach: reachSegment}}, nil
 	}
 	return path{}, fmt.Errorf("the match names %s, which was not resolved", m.Function.ID)
 }

@@ -10,10 +10,15 @@ import (
 // trieBudget bounds the repetition of catch-alls in buckets: the trie holds at most so many times the table's routes.
 const trieBudget = 4
 
+// costlyBudget bounds the same for routes of which each copy costs Envoy memory in every thread: they are in so many
+// buckets on average at most. A bucket that holds more routes for it is scanned, which costs a request little.
+const costlyBudget = 128
+
 // literal is what every path that a route takes begins with, and how such a path goes on.
 type literal struct {
-	text  string
-	reach reach
+	text   string
+	reach  reach
+	costly bool // the route should stand in few buckets
 }
 
 // reach is how a path goes on after a route's literal beginning.
@@ -41,17 +46,32 @@ type buckets map[string][]int
 //
 // With a key for every distinct literal, k catch-alls before n buckets would be k×n entries. Keys whose routes are
 // fewer than a threshold are therefore given up, their routes going to the next shorter key, and the threshold doubles
-// until the entries are within the budget. At worst one key is left: the list.
+// until the entries are within the budgets. At worst one key is left: the list.
 func bucketsOf(literals []literal) buckets {
 	prefixes := distinct(literals)
 	for least := 1; ; least *= 2 {
 		keys := chooseKeys([]string{""}, prefixes, "", least)
 		slices.Sort(keys)
 		shares := share(prefixes, keys)
-		if least > len(literals) || total(shares) <= trieBudget*len(literals) {
+		if least > len(literals) || within(shares, literals) {
 			return fill(shares)
 		}
 	}
+}
+
+// within says whether buckets keep to their budgets.
+func within(shares []*portion, literals []literal) bool {
+	entries, costly, allowed := 0, 0, 0
+	for _, q := range shares {
+		entries += q.size
+		costly += q.costly
+	}
+	for _, l := range literals {
+		if l.costly {
+			allowed += costlyBudget
+		}
+	}
+	return entries <= trieBudget*len(literals) && costly <= allowed
 }
 
 // prefix is one distinct literal and the routes that have it.
@@ -70,7 +90,7 @@ func distinct(literals []literal) []prefix {
 		out = append(out, prefix{l, routes})
 	}
 	slices.SortFunc(out, func(a, b prefix) int {
-		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.reach, b.reach))
+		return cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.reach, b.reach), cmp.Compare(a.routes[0], b.routes[0]))
 	})
 	return out
 }
@@ -113,7 +133,15 @@ type portion struct {
 	key       string
 	own       []prefix
 	inherited []prefix
-	size      int
+	size      int // routes of both
+	costly    int // those among them that are costly
+}
+
+func (q *portion) count(p prefix) {
+	q.size += len(p.routes)
+	if p.costly {
+		q.costly += len(p.routes)
+	}
 }
 
 // share gives every prefix to its key, and the shorter prefixes to the keys that begin with them. Keys without routes
@@ -132,7 +160,7 @@ func share(prefixes []prefix, keys []string) []*portion {
 			out = append(out, own[i])
 		}
 		own[i].own = append(own[i].own, p)
-		own[i].size += len(p.routes)
+		own[i].count(p)
 	}
 	slices.SortFunc(out, func(a, b *portion) int { return cmp.Compare(a.key, b.key) })
 	var above []prefix
@@ -145,7 +173,7 @@ func share(prefixes []prefix, keys []string) []*portion {
 		for _, p := range above {
 			if p.into(q.key) {
 				q.inherited = append(q.inherited, p)
-				q.size += len(p.routes)
+				q.count(p)
 			}
 		}
 	}
@@ -166,14 +194,6 @@ func cut(above []prefix, text string) []prefix {
 		above = above[:len(above)-1]
 	}
 	return above
-}
-
-func total(portions []*portion) int {
-	n := 0
-	for _, q := range portions {
-		n += q.size
-	}
-	return n
 }
 
 func fill(portions []*portion) buckets {

@@ -17,7 +17,7 @@ import (
 func TestBucketsHoldWhatCanMatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`(/[ab]{0,2}){0,3}`)
-		pattern := rapid.StringMatching(`(/[ab]{1,2}){0,3}(/\*|\*\*|)`)
+		pattern := rapid.StringMatching(`!?(/[ab]{1,2}){0,3}(/\*|\*\*|)`)
 		literals := rapid.SliceOfN(pattern, 1, 60).Draw(t, "patterns")
 		path := text.Draw(t, "path")
 		buckets := translate.BucketsOf(literals)
@@ -43,6 +43,7 @@ func TestBucketsHoldWhatCanMatch(t *testing.T) {
 }
 
 func takes(pattern, path string) bool {
+	pattern = strings.TrimPrefix(pattern, "!")
 	if text, ok := strings.CutSuffix(pattern, "**"); ok {
 		return strings.HasPrefix(path, text)
 	}
@@ -86,6 +87,12 @@ func TestBucketsStayWithinTheirBudget(t *testing.T) {
 			}
 			return fmt.Sprintf("/api/fn-%d/**", i)
 		}},
+		{"costly catch-alls before all", 300, func(i int) string {
+			if i < 2 {
+				return "!/**"
+			}
+			return fmt.Sprintf("/api/fn-%04d/**", i)
+		}},
 		{"all alike", n, func(int) string { return "/**" }},
 		{"without a beginning", n, func(int) string { return "**" }},
 	} {
@@ -94,13 +101,26 @@ func TestBucketsStayWithinTheirBudget(t *testing.T) {
 			literals[i] = c.make(i)
 		}
 		buckets := translate.BucketsOf(literals)
-		longest := 0
+		longest, costly, copies := 0, 0, 0
+		for _, l := range literals {
+			if l[0] == '!' {
+				costly++
+			}
+		}
 		for _, b := range buckets {
 			longest = max(longest, len(b))
+			for _, i := range b {
+				if literals[i][0] == '!' {
+					copies++
+				}
+			}
 		}
 		t.Logf("%s: %d buckets, %d entries, the longest has %d", c.name, len(buckets), size(buckets), longest)
 		if got := size(buckets); got > 4*n {
 			t.Errorf("%s: %d routes became %d entries", c.name, n, got)
+		}
+		if copies > 128*costly {
+			t.Errorf("%s: %d costly routes became %d", c.name, costly, copies)
 		}
 		if longest > c.bucket {
 			t.Errorf("%s: a bucket has %d routes, want %d at most", c.name, longest, c.bucket)
