@@ -2,8 +2,6 @@ package discovery
 
 import (
 	"context"
-	"math/rand/v2"
-	"time"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
@@ -32,20 +30,15 @@ type Surroundings struct {
 	Material gateway.Reveal
 }
 
-// The pauses of Await: short at first, when an upstream is being started.
-const (
-	firstLook = 250 * time.Millisecond
-	longLook  = 5 * time.Second
-)
-
 // Await waits, in silence, until the upstream has endpoints, and returns them. Nil says that ctx ended first.
 func (s Surroundings) Await(ctx context.Context) []gateway.Endpoint {
-	for pause := firstLook; ; pause = min(2*pause, longLook) {
-		if found := s.Endpoints(); len(found) > 0 && ctx.Err() == nil {
-			return found
-		}
-		if !sleep(ctx, pause+rand.N(pause/4)) {
-			return nil
-		}
+	var found []gateway.Endpoint
+	await(ctx, func() bool {
+		found = s.Endpoints()
+		return len(found) > 0
+	})
+	if ctx.Err() != nil {
+		return nil
 	}
+	return found
 }

@@ -91,7 +91,10 @@ func open(opts Options, paces *paces, f gateway.Finder, near discovery.Surroundi
 	}
 	p := &discovery.FinderPoll{List: l.list, Interval: block.Interval, Deadline: roundDeadline}
 	if block.Connection == "" {
-		p.Await = func(ctx context.Context) bool { return awaitMaterial(ctx, near.Material, block.Credentials.ID) }
+		p.Await = func(ctx context.Context) bool {
+			_, known := discovery.AwaitMaterial(ctx, near.Material, block.Credentials.ID)
+			return known
+		}
 	}
 	return p, nil
 }
@@ -128,20 +131,4 @@ func credentialsOf(opts Options, block *gateway.Lambda, near discovery.Surroundi
 		return nil, errors.New("a lambda finder needs credentials or a connection")
 	}
 	return secretCredentials{near.Material, block.Credentials.ID}, nil
-}
-
-// awaitMaterial waits until a secret is known; false says that ctx ended.
-func awaitMaterial(ctx context.Context, reveal gateway.Reveal, secret gateway.ID) bool {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, ok := reveal(secret); ok {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-tick.C:
-		}
-	}
 }
