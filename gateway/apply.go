@@ -15,6 +15,7 @@ type Input struct {
 	Forget     []SourceKey               // sources of which nothing is known any more
 	Functions  map[FinderKey][]*Function // the whole truth of a finder; nil: nobody asks for it any more
 	Remembered map[ID]*Function          // what references to functions led to, of a last good state: see World.Remembered
+	Led        map[ID]*Led               // the same, as the ledger has it for all replicas; nil: the entry is gone
 	Secrets    map[ID]string             // versions of secret material, opaque. Absent: not known (yet); "": it has expired, or is no more
 	Ledger     map[ID]*Form              // last accepted forms; nil: none. A value's form holds it under Instances[""]
 	Quarantine map[FormRef]*string       // forms that an Envoy refused, and its words; nil: lifted
@@ -43,6 +44,7 @@ func Apply(w *World, in Input) (*World, Change) {
 	a.takeDocuments(in)
 	a.takeEndpoints(in)
 	a.takeFunctions(in)
+	a.takeLed(in)
 	a.takeSecrets(in)
 	a.takeGeneration(in)
 	a.evaluate(values)

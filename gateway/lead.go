@@ -50,6 +50,7 @@ func (w *World) lead(id ID) lead {
 	if short := w.short(u, name); len(short) == 1 {
 		return w.unlessRefused(up, lead{fn: short[0], state: leadFound}, was)
 	} else if len(short) > 1 {
+		was = w.target(up, id, was)
 		return w.unlessRefused(up, ambiguous(short, was), was)
 	}
 	if u.PlatformOnly() && !u.Lambda.discovers() && name != "" {

@@ -159,9 +159,18 @@ func (a *application) forgetFunction(id ID) {
 	}
 }
 
-// Remembered is what each reference to a discovered function last led to, by the reference, and, by IDs of a kind of their
-// own, what it led to before: what keeps the routes that call it when it is not found any more, not yet, or refused. It belongs beside the ledger; give it back as Input.Remembered.
-func (w *World) Remembered() map[ID]*Function { return w.memory.all() }
+// Remembered is what each reference to a discovered function that a block names last led to, by the reference, and, by
+// IDs of a kind of their own, what it led to before: what keeps the routes that call it when it is not found any more,
+// not yet, or refused. It is for a last good state; give it back as Input.Remembered. What replicas share is Led.
+func (w *World) Remembered() map[ID]*Function {
+	out := map[ID]*Function{}
+	for id, f := range w.memory.entries() {
+		if w.named(ID{KindFunction, id.Name}) {
+			out[id] = f
+		}
+	}
+	return out
+}
 
 // Found lists what each finder last answered, for a last good state.
 func (w *World) Found() map[FinderKey][]*Function {

@@ -33,6 +33,7 @@ type World struct {
 	generation int  // of the filter list; 0: the newest
 	listings   cow[FinderKey, *listing]
 	memory     shards[ID, *Function] // what each reference to a discovered function last led to
+	agreed     shards[ID, *Led]      // the same, as the ledger has it
 	versions   cow[ID, string]       // of secret material; absent: not known yet, "": expired
 
 	// Derived.
@@ -99,6 +100,7 @@ func (w *World) begin() *World {
 	n.bySource.share()
 	n.listings.mine, n.versions.mine, n.finders.mine, n.secrets.mine = false, false, false, false
 	n.memory.share()
+	n.agreed.share()
 	n.functions.share()
 	n.carried.share()
 	n.signs.share()
