@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -100,7 +99,7 @@ func RefusalResponse(r *gateway.Refusal) gateway.RawResponse {
 	return gateway.RawResponse{
 		Status:  r.Status,
 		Headers: http.Header{"content-type": {"application/json"}, "x-sluice-error": {r.Reason}},
-		Body:    fmt.Appendf(nil, `{"error":%q,"reason":%q}`, gateway.ReasonText(r.Reason), r.Reason),
+		Body:    r.Body(),
 	}
 }
 

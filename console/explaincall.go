@@ -68,7 +68,7 @@ func (l *Landing) attempt(a *Attempt, d *gateway.TableDestination) {
 }
 
 func refusedOf(r *gateway.Refusal) *Refused {
-	out := &Refused{Status: r.Status, Reason: r.Reason, Text: gateway.ReasonText(r.Reason)}
+	out := &Refused{Status: r.Status, Reason: r.Reason, Text: r.Says()}
 	if r.Err != nil {
 		out.Cause = r.Err.Error()
 	}

@@ -38,6 +38,11 @@ func ExprText(e gateway.Expr) string {
 		return operand(e.Args[0]) + "[*]" + strings.TrimPrefix(ExprText(e.Args[1]), "splat")
 	case gateway.OpFor:
 		return forText(e)
+	case gateway.OpConvert:
+		if e.Name == string(gateway.TypeBoolean) {
+			return "tobool(" + exprList(e.Args) + ")"
+		}
+		return "tonumber(" + exprList(e.Args) + ")"
 	}
 	return e.Name + "(" + exprList(e.Args) + ")"
 }

@@ -24,8 +24,8 @@ func (d *TableDestination) Arguments(m *Match) (out []BoundArgument) {
 	if d.Function == nil || d.To == nil || m == nil {
 		return nil
 	}
-	c := &caller{to: d.To, match: m, fn: d.Function, vars: pathVariables(m)}
-	c.some, c.always = bodies(m.methods())
+	c := &caller{to: d.To, match: m, fn: d.Function}
+	c.look()
 	for _, a := range c.arguments() {
 		e, from := c.value(a)
 		b := BoundArgument{Argument: a, From: FromClient, Value: e}

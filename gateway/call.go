@@ -21,14 +21,14 @@ type caller struct {
 	vars   map[string]bool // of the match's path
 	some   bool            // the client may send a body
 	always bool            // every method that matches has a body
+	fields bool            // the client may send a body that has fields
 }
 
 // build returns the call. What is wrong with the arguments stands in diags; the call is then what can be made of them.
 func (c *caller) build() *Call {
 	up, _, _ := SplitFunction(c.to.Function.ID)
 	c.blocks, _ = c.w.blocksOn(up, c.to.Function.ID, c.fn)
-	c.vars = pathVariables(c.match)
-	c.some, c.always = bodies(c.match.methods())
+	c.look()
 	c.check()
 	switch {
 	case c.fn.GRPC != nil:
@@ -37,6 +37,13 @@ func (c *caller) build() *Call {
 		return c.lambda()
 	}
 	return c.rest()
+}
+
+// look finds out what the match gives.
+func (c *caller) look() {
+	c.vars = pathVariables(c.match)
+	c.some, c.always = bodies(c.match.methods())
+	c.fields = c.some && (c.fn.REST == nil || c.fn.REST.Body == "" || hasFields(c.fn.REST.Body))
 }
 
 // hasBody says that requests of a method carry a body.
@@ -60,23 +67,42 @@ const (
 )
 
 // value is the value of an argument: what args says, else the variable of the path, else the query parameter, else the
-// field of the body.
+// field of the body. Where the function has it in that place too, the name is the one that it has there, so that two
+// arguments which share it are not taken for each other; elsewhere it is the argument's own.
 func (c *caller) value(a Argument) (Expr, origin) {
 	if e, ok := c.to.Args[a.Name]; ok {
 		return e, fromArgs
 	}
-	if v := variableFor(a.Name); c.vars[v] {
-		return Expr{Op: OpRequest, Path: []string{"path", v}, Range: c.to.Range}, fromPath
+	if v := c.variable(a); v != "" {
+		return c.ofRequest("path", v), fromPath
 	}
-	query := Expr{Op: OpRequest, Path: []string{"query", a.Name}, Range: c.to.Range}
-	if !c.some {
+	query := c.ofRequest("query", nameIn(a, InQuery))
+	if !c.fields {
 		return query, fromClient
 	}
-	return either(query, c.bodyField(a)), fromClient
+	return either(query, c.ofRequest("body", strings.Split(nameIn(a, InBody), ".")...)), fromClient
 }
 
-func (c *caller) bodyField(a Argument) Expr {
-	return Expr{Op: OpRequest, Path: append([]string{"body"}, strings.Split(a.Name, ".")...), Range: c.to.Range}
+// variable is the variable of the match's path that an argument takes; "" for none.
+func (c *caller) variable(a Argument) string {
+	for _, name := range []string{nameIn(a, InPath), a.Name} {
+		if v := variableFor(name); c.vars[v] {
+			return v
+		}
+	}
+	return ""
+}
+
+// nameIn is what an argument is called in a place of the client's request.
+func nameIn(a Argument, place Location) string {
+	if a.In == place {
+		return fieldOf(a)
+	}
+	return a.Name
+}
+
+func (c *caller) ofRequest(part string, names ...string) Expr {
+	return Expr{Op: OpRequest, Path: append([]string{part}, names...), Range: c.to.Range}
 }
 
 // either is first, or second where first is null.
@@ -84,69 +110,6 @@ func either(first, second Expr) Expr {
 	null := Expr{Op: OpConst, Range: first.Range}
 	set := Expr{Op: OpBinary, Name: "!=", Args: []Expr{first, null}, Range: first.Range}
 	return Expr{Op: OpCond, Args: []Expr{set, first, second}, Range: first.Range}
-}
-
-// typed is the value of an argument as JSON wants it: text from path and query becomes a number or a truth value where
-// the signature asks for one.
-//
-// In a message of gRPC a text stands for a number as well, and keeps all digits of a 64-bit one.
-func (c *caller) typed(a Argument) (Expr, origin) {
-	e, from := c.value(a)
-	if c.fn.GRPC != nil && converters[a.Type.Kind] == "tonumber" {
-		return e, from
-	}
-	if from == fromClient && c.some { // a body's field has its type already
-		query := convertText(e.Args[1], a.Type)
-		return either(e.Args[1], e.Args[2]).withThen(query), from
-	}
-	return convertText(e, a.Type), from
-}
-
-// withThen is a condition with another value for the first case.
-func (e Expr) withThen(then Expr) Expr {
-	e.Args = slices.Clone(e.Args)
-	e.Args[1] = then
-	return e
-}
-
-// convertText makes of an expression that gives text one that gives what a type asks for.
-func convertText(e Expr, t Type) Expr {
-	if v, ok := e.Const(); ok {
-		e.Value = convertConst(v, t)
-		return e
-	}
-	name := converters[t.Kind]
-	if name == "" || staticKind(e) != TypeString {
-		return e
-	}
-	return Expr{Op: OpCall, Name: name, Args: []Expr{e}, Range: e.Range}
-}
-
-var converters = map[TypeKind]string{TypeNumber: "tonumber", TypeInteger: "tonumber", TypeBoolean: "tobool"}
-
-// maxExact is the largest whole number up to which a double has every one.
-const maxExact = 1 << 53
-
-// convertConst converts a constant that is no null to a scalar type, as HCL does; what does not fit stays.
-func convertConst(v any, t Type) any {
-	switch t.Kind {
-	case TypeNumber, TypeInteger:
-		if n, ok := evalNumber(v); ok && n <= maxExact && n >= -maxExact {
-			return n
-		}
-	case TypeBoolean:
-		if b, ok := evalBool(v); ok {
-			return b
-		}
-	case TypeString:
-		if v == nil {
-			return nil
-		}
-		if s, err := evalAnyText(v); err == nil {
-			return s
-		}
-	}
-	return v
 }
 
 // arguments lists what the call takes: the signature's, and, where that is not the whole list, what args names beyond it.

@@ -97,6 +97,7 @@ func request(path ...string) Expr { return Expr{Op: OpRequest, Path: path} }
 
 func TestCalls(t *testing.T) {
 	const anyBody = "application/json"
+	same := restFunction("PUT", "/items/{id}", anyBody, "id path string!", "id_body>id body integer", "id_query>id query integer", "size body integer")
 	get := restFunction("GET", "/pets/{id}", "", "id path string!", "limit query integer", "X-Who header string")
 	post := restFunction("POST", "/sum", anyBody, "a body integer!", "b body number", "c.d body boolean")
 	grpc := &Function{Name: "g", Kind: FunctionGRPC, Signature: Signature{Known: true, Args: arguments("id body integer", "ok body boolean", "name body string")}, GRPC: &GRPCMethod{Service: "s.S", Method: "M", Descriptor: []byte("described")}}
@@ -107,21 +108,34 @@ func TestCalls(t *testing.T) {
 		args  map[string]Expr
 		want  string
 	}{
-		"the same path passes":                {get, Match{Method: "GET", Path: "/pets/{id}"}, nil, ""},
-		"another path":                        {get, Match{Method: "GET", Path: "/p/{id}"}, nil, "path=`\"/pets/\" request.path.id`"},
-		"another order of variables":          {get, Match{Method: "GET", Path: "/pets/{x}"}, map[string]Expr{"id": request("path", "x")}, "path=`\"/pets/\" request.path.x`"},
-		"another method":                      {get, Match{Method: "POST", Path: "/pets/{id}"}, nil, "GET ?limit=(request.query.limit!=null ? request.query.limit : request.body.limit) nobody"},
-		"any method":                          {get, Match{Path: "/pets/{id}"}, nil, "GET ?limit=(request.query.limit!=null ? request.query.limit : request.body.limit) nobody"},
-		"a query parameter from the path":     {get, Match{Method: "GET", Path: "/pets/{id}/{limit}"}, nil, "path=`\"/pets/\" request.path.id` ?limit=request.path.limit"},
-		"given arguments":                     {get, Match{Method: "GET", Path: "/pets/{id}"}, map[string]Expr{"limit": {Op: OpConst, Value: 5.0}, "X-Who": request("host")}, "?limit=5 x-who=request.host"},
-		"a constant path":                     {restFunction("GET", "/all", ""), Match{Method: "GET", Prefix: "/x"}, nil, `path="/all"`},
-		"a body passes to a body":             {post, Match{Method: "POST", Path: "/sum"}, nil, ""},
-		"a body of path and query":            {post, Match{Method: "GET", Path: "/sum/{a}"}, nil, `POST path="/sum" body={"a":tonumber(request.path.a) "b":tonumber(request.query.b) "c":{"d":tobool(request.query.c.d)}}`},
-		"a body where there may be one":       {post, Match{Path: "/sum"}, nil, `POST body={"a":(request.query.a!=null ? tonumber(request.query.a) : request.body.a) "b":(request.query.b!=null ? tonumber(request.query.b) : request.body.b) "c":{"d":(request.query.c.d!=null ? tobool(request.query.c.d) : request.body.c.d)}}`},
-		"a constant is converted":             {post, Match{Method: "GET", Path: "/sum"}, map[string]Expr{"a": {Op: OpConst, Value: "6"}, "b": request("body", "n")}, `POST body={"a":6 "b":request.body.n "c":{"d":tobool(request.query.c.d)}}`},
-		"a form":                              {restFunction("POST", "/f", "application/x-www-form-urlencoded", "a body string"), Match{Method: "POST", Path: "/f/{a}"}, nil, `path="/f" body={"a":request.path.a} application/x-www-form-urlencoded`},
-		"a whole body":                        {restFunction("PUT", "/b", "text/plain", "body whole_body string"), Match{Method: "PUT", Path: "/b"}, map[string]Expr{"body": request("body", "text")}, `body=request.body.text text/plain`},
-		"a field of another name":             {restFunction("GET", "/{pet-id}", "", "id>pet-id path string!"), Match{Method: "GET", Path: "/x/{id}"}, nil, "path=`\"/\" request.path.id`"},
+		"the same path passes":            {get, Match{Method: "GET", Path: "/pets/{id}"}, nil, ""},
+		"another path":                    {get, Match{Method: "GET", Path: "/p/{id}"}, nil, "path=`\"/pets/\" request.path.id`"},
+		"another order of variables":      {get, Match{Method: "GET", Path: "/pets/{x}"}, map[string]Expr{"id": request("path", "x")}, "path=`\"/pets/\" request.path.x`"},
+		"another method":                  {get, Match{Method: "POST", Path: "/pets/{id}"}, nil, "GET ?limit=(request.query.limit!=null ? request.query.limit : request.body.limit) nobody"},
+		"any method":                      {get, Match{Path: "/pets/{id}"}, nil, "GET ?limit=(request.query.limit!=null ? request.query.limit : request.body.limit) nobody"},
+		"a query parameter from the path": {get, Match{Method: "GET", Path: "/pets/{id}/{limit}"}, nil, "path=`\"/pets/\" request.path.id` ?limit=request.path.limit"},
+		"given arguments":                 {get, Match{Method: "GET", Path: "/pets/{id}"}, map[string]Expr{"limit": {Op: OpConst, Value: 5.0}, "X-Who": request("host")}, "?limit=5 x-who=request.host"},
+		"a constant path":                 {restFunction("GET", "/all", ""), Match{Method: "GET", Prefix: "/x"}, nil, `path="/all"`},
+		"a body passes to a body":         {post, Match{Method: "POST", Path: "/sum"}, nil, ""},
+		"a body of path and query":        {post, Match{Method: "GET", Path: "/sum/{a}"}, nil, `POST path="/sum" body={"a":integer(request.path.a) "b":number(request.query.b) "c":{"d":boolean(request.query.c.d)}}`},
+		"a body where there may be one":   {post, Match{Path: "/sum"}, nil, `POST body={"a":(request.query.a!=null ? integer(request.query.a) : request.body.a) "b":(request.query.b!=null ? number(request.query.b) : request.body.b) "c":{"d":(request.query.c.d!=null ? boolean(request.query.c.d) : request.body.c.d)}}`},
+		"a constant is converted":         {post, Match{Method: "GET", Path: "/sum"}, map[string]Expr{"a": {Op: OpConst, Value: "6"}, "b": request("body", "n")}, `POST body={"a":6 "b":request.body.n "c":{"d":boolean(request.query.c.d)}}`},
+		"a form":                          {restFunction("POST", "/f", "application/x-www-form-urlencoded", "a body string"), Match{Method: "POST", Path: "/f/{a}"}, nil, `path="/f" body={"a":request.path.a} application/x-www-form-urlencoded`},
+		"a whole body":                    {restFunction("PUT", "/b", "text/plain", "body whole_body string"), Match{Method: "PUT", Path: "/b"}, map[string]Expr{"body": request("body", "text")}, `body=request.body.text text/plain`},
+		"a field of another name":         {restFunction("GET", "/{pet-id}", "", "id>pet-id path string!"), Match{Method: "GET", Path: "/x/{id}"}, nil, "path=`\"/\" request.path.id`"},
+		"the variable of another name":    {restFunction("GET", "/{pet-id}", "", "id>pet-id path string!"), Match{Method: "GET", Path: "/{pet_id}"}, nil, ""},
+		"one name in three places":        {same, Match{Method: "PUT", Path: "/items/{id}"}, nil, "?id=(request.query.id!=null ? request.query.id : request.body.id_query)"},
+		"one name in three places, moved": {same, Match{Method: "PUT", Path: "/x/{id}"}, nil, "path=`\"/items/\" request.path.id` ?id=(request.query.id!=null ? request.query.id : request.body.id_query)"},
+		"one name, the others by their own": {same, Match{Method: "GET", Path: "/items/{id}/{id_query}"}, nil,
+			"PUT path=`\"/items/\" request.path.id` ?id=request.path.id_query body={\"id\":integer(request.query.id_body) \"size\":integer(request.query.size)}"},
+		"one name where there may be a body": {same, Match{Path: "/items/{id}"}, nil,
+			`PUT ?id=(request.query.id!=null ? request.query.id : request.body.id_query) body={"id":(request.query.id_body!=null ? integer(request.query.id_body) : request.body.id) "size":(request.query.size!=null ? integer(request.query.size) : request.body.size)}`},
+		"one name, given":                     {same, Match{Method: "PUT", Path: "/items/{id}"}, map[string]Expr{"id_body": {Op: OpConst, Value: "9007199254740993"}}, `?id=(request.query.id!=null ? request.query.id : request.body.id_query) body={"id":9007199254740993 "size":(request.query.size!=null ? integer(request.query.size) : request.body.size)}`},
+		"a query beside a body of parts":      {restFunction("POST", "/up", "multipart/form-data", "file body string", "q query string"), Match{Method: "POST", Path: "/up"}, nil, ""},
+		"a query beside a text":               {restFunction("POST", "/up", "text/plain", "body whole_body string", "q query string"), Match{Path: "/up"}, nil, "POST"},
+		"JSON that is a text":                 {restFunction("PUT", "/b", anyBody, "body whole_body string"), Match{Method: "PUT", Path: "/b"}, map[string]Expr{"body": request("query", "q")}, `body=(request.query.q!=null ? jsonencode(request.query.q) : null) application/json`},
+		"JSON that is a number":               {restFunction("PUT", "/b", anyBody, "body whole_body integer"), Match{Method: "PUT", Path: "/b"}, map[string]Expr{"body": request("query", "q")}, `body=(integer(request.query.q)!=null ? jsonencode(integer(request.query.q)) : null) application/json`},
+		"JSON that is a list":                 {restFunction("PUT", "/b", anyBody, "body whole_body array"), Match{Method: "PUT", Path: "/b"}, map[string]Expr{"body": {Op: OpTuple, Args: []Expr{request("host")}}}, `body=(request.host)`},
 		"no body where none is taken":         {restFunction("POST", "/ping", ""), Match{Method: "POST", Path: "/ping"}, nil, "nobody"},
 		"an unknown signature takes the rest": {&Function{Name: "f", REST: &RESTOperation{Method: "POST", Path: "/x/{id}"}}, Match{Method: "POST", Path: "/x/{id}"}, map[string]Expr{"z": {Op: OpConst, Value: true}}, `body={"z":true}`},
 		"grpc by name":                        {grpc, Match{Method: "GET", Path: "/u/{id}/{other}"}, nil, "grpc - map[id:id] array"},

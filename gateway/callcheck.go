@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,9 +25,14 @@ func (c *caller) check() {
 			c.error(e, "Unknown argument", "%s has no argument %q.%s", c.what(), name, suggest(name, names))
 			continue
 		}
-		c.fits(a, e)
+		if !c.textBody(a) {
+			c.fits(a, e)
+		}
 	}
 	for _, a := range args {
+		if c.checkBody(a) {
+			continue
+		}
 		_, from := c.value(a)
 		if a.In == InPath && from == fromClient {
 			c.error(Expr{}, "Missing argument", "The path of %s needs the argument %q, and neither args nor a variable of the match gives it. Match a path with {%s}, or say where it is: args = { %s = request.query.%s }.",
@@ -357,7 +363,7 @@ func kindOf(v any) TypeKind {
 		return TypeString
 	case bool:
 		return TypeBoolean
-	case float64:
+	case float64, json.Number:
 		return TypeNumber
 	case []any:
 		return TypeArray

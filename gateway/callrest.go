@@ -51,7 +51,7 @@ func (c *caller) path(template string, args []Argument) Expr {
 		if a.In == InPath {
 			e, from := c.value(a)
 			values[fieldOf(a)] = e
-			own = own && from == fromPath && variableFor(a.Name) == variableFor(fieldOf(a))
+			own = own && from == fromPath && c.variable(a) == variableFor(fieldOf(a))
 		}
 	}
 	if own {
@@ -94,50 +94,10 @@ func (c *caller) query(call *Call, args []Argument) {
 		if a.In != InQuery {
 			continue
 		}
-		e, from := c.value(a)
-		switch {
-		case from != fromClient:
-			call.setQuery(fieldOf(a), e)
-		case fieldOf(a) != a.Name, c.some && a.Type.Kind != TypeArray:
+		if e, from := c.value(a); from != fromClient || c.fields && a.Type.Kind != TypeArray {
 			call.setQuery(fieldOf(a), e)
 		}
 	}
-}
-
-// body builds the body where an argument in it is given or comes from elsewhere; else the client's passes, if the
-// function takes one.
-func (c *caller) body(call *Call, op *RESTOperation, args []Argument) {
-	var fields []Argument
-	given := false
-	for _, a := range args {
-		switch a.In {
-		case InWholeBody:
-			if e, ok := c.to.Args[a.Name]; ok {
-				call.Body, call.ContentType = e, contentType(op.Body)
-				return
-			}
-			return // the client's passes
-		case InBody:
-			fields = append(fields, a)
-			_, from := c.value(a)
-			given = given || from != fromClient
-		}
-	}
-	switch {
-	case len(fields) > 0 && (given || !c.always):
-		call.Body, call.ContentType = c.object(fields), contentType(op.Body)
-	case len(fields) > 0:
-	case c.fn.Signature.Known && op.Body == "", !hasBody(op.Method):
-		call.DropBody = c.some
-	}
-}
-
-// contentType is the type of a built body, where it is not the usual one.
-func contentType(media string) string {
-	if media == "application/json" {
-		return ""
-	}
-	return media
 }
 
 // declared builds the request as a function block says. A part that the block does not mention passes.
@@ -150,7 +110,7 @@ func (c *caller) declared(call *Call, op *RESTOperation, d *DeclaredCall) {
 		values[a.Name] = e
 		if a.In == InPath {
 			inPath[a.Name] = e
-			own = own && from == fromPath
+			own = own && from == fromPath && c.variable(a) == variableFor(fieldOf(a))
 		}
 	}
 	if !own {

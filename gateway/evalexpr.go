@@ -149,6 +149,10 @@ func (r *evalRun) apply(e Expr, args []any) (any, error) {
 		return evalIndex(args[0], e.Name)
 	case OpCall:
 		return evalCall(e.Name, args)
+	case OpConvert:
+		if len(args) == 1 {
+			return evalConvert(e, args[0])
+		}
 	case OpHTML, OpSegment, OpSegments:
 		if len(args) == 1 {
 			return evalEscape(e.Op, args[0])
@@ -268,6 +272,9 @@ func (r *evalRun) try(e Expr, vars *evalVars) (any, error) {
 		}
 		if err == nil {
 			return v, nil
+		}
+		if _, ends := errors.AsType[*Refusal](err); ends {
+			return nil, err
 		}
 		last = err
 	}

@@ -96,7 +96,7 @@ var requestFuncs = map[string]requestFunc{
 		if n, ok := args[0].(json.Number); ok {
 			return n, nil
 		}
-		if n, ok := evalNumber(args[0]); ok {
+		if n, ok := exactNumber(args[0]); ok {
 			return n, nil
 		}
 		if args[0] == nil {

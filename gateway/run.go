@@ -78,9 +78,9 @@ func refusal(err error, status int) error {
 	case errors.As(err, &r):
 		return r
 	case errors.Is(err, errTooManySteps):
-		return &Refusal{status, "too_much_work", err}
+		return &Refusal{Status: status, Reason: "too_much_work", Err: err}
 	}
-	return &Refusal{status, "template_error", err}
+	return &Refusal{Status: status, Reason: "template_error", Err: err}
 }
 
 // readsBody says whether the program reads the body of requests (OpRequest) or of responses (OpResponse).
@@ -287,7 +287,7 @@ func (s *sending) change(c PreparedRequest, body **newBody) ([]headerSet, error)
 // callPath is a path that a template made.
 func callPath(v any) (string, error) {
 	if v == nil {
-		return "", &Refusal{http.StatusBadRequest, "missing_path_value", errMissing}
+		return "", &Refusal{Status: http.StatusBadRequest, Reason: "missing_path_value", Err: errMissing}
 	}
 	p, err := evalText(v)
 	if err != nil {

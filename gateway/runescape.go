@@ -5,6 +5,9 @@ const (
 	OpHTML     Op = "html"     // text, escaped for HTML; null stays
 	OpSegment  Op = "segment"  // text, escaped as one segment of a path; null ends the request
 	OpSegments Op = "segments" // likewise, but a slash stays one
+	// OpConvert makes of text what the argument Path of a call asks for: Name is a TypeKind. Null stays; what is no such
+	// thing ends the request. It stands in calls alone.
+	OpConvert Op = "convert"
 )
 
 // escapeWith puts op around every value that a template inserts, through conditions and loops; what an author wrote in

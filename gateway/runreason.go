@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -10,6 +13,7 @@ import (
 type Refusal struct {
 	Status int
 	Reason string // one of Reasons
+	Text   string // what the client reads, where that says more than the reason; it quotes nothing of the request
 	Err    error  // the cause, for whoever explains it; it may quote the request. Never sent
 }
 
@@ -18,7 +22,16 @@ func (r *Refusal) Error() string {
 	if r.Err != nil {
 		return r.Reason + ": " + r.Err.Error()
 	}
-	return r.Reason + ": " + ReasonText(r.Reason)
+	return r.Reason + ": " + r.Says()
+}
+
+// Says is what the client reads.
+func (r *Refusal) Says() string { return cmp.Or(r.Text, ReasonText(r.Reason)) }
+
+// Body is what the client gets of the refusal: JSON.
+func (r *Refusal) Body() []byte {
+	text, _ := json.Marshal(r.Says()) // a text always has a JSON form
+	return fmt.Appendf(nil, `{"error":%s,"reason":%q}`, text, r.Reason)
 }
 
 // Unwrap returns the cause.
@@ -31,6 +44,7 @@ var reasonTexts = map[string]string{
 	"request_too_large":  "the body of the request is too large for this route",
 	"missing_path_value": "a value that the path of the call needs is missing",
 	"empty_path_segment": "a value that the path of the call needs is empty",
+	"invalid_argument":   "an argument of the call is not of its type",
 	"path_traversal":     "a value cannot stand in the path of the call",
 	"bad_response_body":  "the body of the response cannot be read as what its content type says",
 	"encoded_response":   "the body of the response is compressed although that was not asked for",

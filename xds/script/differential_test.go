@@ -27,7 +27,7 @@ func bin(op string, a, b gateway.Expr) gateway.Expr {
 	return gateway.Expr{Op: gateway.OpBinary, Name: op, Args: []gateway.Expr{a, b}}
 }
 
-var texts = []string{"", "a", "Äpfel straße ǅ", "a,b,,c", "<b>&\"'", "true", "12", "-0.5e3", "1e999", " x\u00a0", "日本語", "a\x00b\x1f\u2028", "/x/../y", "%41+ ", ".", "..", "0x10", "5.", "1_0"}
+var texts = []string{"", "a", "Äpfel straße ǅ", "a,b,,c", "<b>&\"'", "true", "12", "-0.5e3", "1e999", " x\u00a0", "日本語", "a\x00b\x1f\u2028", "/x/../y", "%41+ ", ".", "..", "0x10", "5.", "1_0", "9007199254740993", "-00012345678901234567890"}
 
 var numbers = []float64{0, 1, -1, 2.5, 1e21, 1e-7, 123456789012345678, 0.1, 3, 5e-324, 1.7976931348623157e308, 5.684341886080802e-14, 9007199254740993}
 
@@ -218,8 +218,16 @@ func draw(t *rapid.T, i int) drawn {
 	d := drawn{program: &gateway.Program{Path: "/p/{a}/{b}"}}
 	out := &gateway.RequestChange{
 		Body: obj(con("v"), call("try", e(false), con("failed")), con("w"), e(false)), ContentType: "application/json",
-		Headers: map[string]gateway.Expr{"x-b": call("try", call("jsonencode", e(false)), con("none"))},
+		Headers: map[string]gateway.Expr{"x-c": call("try", call("jsonencode", e(false)), con("none"))},
 		Query:   map[string]gateway.Expr{"q": call("try", call("tostring", e(false)), con(nil))},
+	}
+	if rapid.IntRange(0, 3).Draw(t, "call") == 0 {
+		kind := rapid.SampledFrom([]gateway.TypeKind{gateway.TypeInteger, gateway.TypeNumber, gateway.TypeBoolean}).Draw(t, "type")
+		value := req(rapid.SampledFrom([]string{"path", "query"}).Draw(t, "from"), rapid.SampledFrom([]string{"a", "q"}).Draw(t, "named"))
+		if rapid.Bool().Draw(t, "computed") {
+			value = e(false)
+		}
+		d.program.Call = &gateway.Call{Headers: map[string]gateway.Expr{"x-b": {Op: gateway.OpConvert, Name: string(kind), Path: []string{`an "n"`}, Args: []gateway.Expr{value}}}}
 	}
 	if rapid.IntRange(0, 4).Draw(t, "path") == 0 {
 		out.Path = tmpl(con("/to/"), e(false), con("/x"))
@@ -306,7 +314,7 @@ func (e *engine) compare(t *testing.T, i int, p *gateway.Program, in gateway.Raw
 	want, err := p.Send(in)
 	var refusal *gateway.Refusal
 	if errors.As(err, &refusal) {
-		if got.status != refusal.Status || got.header.Get("x-sluice-error") != refusal.Reason || e.upstream(i) != nil {
+		if got.status != refusal.Status || got.header.Get("x-sluice-error") != refusal.Reason || got.body != string(refusal.Body()) || e.upstream(i) != nil {
 			complain("the request is answered with %d %v %s; the reference says %v", got.status, got.header, got.body, err)
 			return 0, 0
 		}
@@ -324,9 +332,11 @@ func (e *engine) compare(t *testing.T, i int, p *gateway.Program, in gateway.Raw
 		complain("the upstream got %s %s %s\nthe reference %s %s %s", up.method, up.target, up.body, want.Method, want.Target, want.Body)
 		return 0, 0
 	}
-	if a, b := joined(up.header, "x-b"), joined(want.Headers, "x-b"); a != b {
-		complain("the upstream got the header %q, the reference %q", a, b)
-		return 0, 0
+	for _, name := range []string{"x-b", "x-c"} {
+		if a, b := joined(up.header, name), joined(want.Headers, name); a != b {
+			complain("the upstream got %s %q, the reference %q", name, a, b)
+			return 0, 0
+		}
 	}
 	back, err := p.Receive(in, answer)
 	if errors.As(err, &refusal) {

@@ -136,7 +136,7 @@ func (c *encoder) named(m map[string]gateway.Expr) [][]any {
 // operands is how many operands the operations have that have a fixed number.
 var operands = map[gateway.Op]int{
 	gateway.OpCond: 3, gateway.OpFor: 4, gateway.OpSplat: 2, gateway.OpBinary: 2, gateway.OpUnary: 1, gateway.OpIndex: 2,
-	gateway.OpAttr: 1, gateway.OpHTML: 1, gateway.OpSegment: 1, gateway.OpSegments: 1,
+	gateway.OpAttr: 1, gateway.OpConvert: 1, gateway.OpHTML: 1, gateway.OpSegment: 1, gateway.OpSegments: 1,
 }
 
 var codes = map[gateway.Op]string{
@@ -171,6 +171,8 @@ func (c *encoder) expr(e gateway.Expr) any {
 		out[0] = map[string]string{"-": "neg", "!": "!"}[e.Name]
 	case gateway.OpAttr:
 		out = []any{"a", e.Name}
+	case gateway.OpConvert:
+		out = []any{"as", e.Name, gateway.ConvertRefusal(e).Says()}
 	case gateway.OpCall:
 		return c.call(e)
 	case gateway.OpFor:

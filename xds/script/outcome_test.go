@@ -20,10 +20,20 @@ type outcome struct {
 	answer   gateway.RawResponse
 	upstream string // method, target, content-type, body; "" where nothing may be sent
 	client   string // status, content-type, body; with a reason: status, reason
+	said     string // what an answer of the engine says beyond its reason
 }
 
 func change(c gateway.RequestChange) *gateway.Program {
 	return &gateway.Program{Path: "/p/{a}", Request: []*gateway.RequestChange{&c}}
+}
+
+// sum calls an operation with arguments of the types that a JSON body has, of the path and the query.
+func sum(name string, kind gateway.TypeKind) *gateway.Program {
+	as := func(kind gateway.TypeKind, name string, e gateway.Expr) gateway.Expr {
+		return gateway.Expr{Op: gateway.OpConvert, Name: string(kind), Path: []string{name}, Args: []gateway.Expr{e}}
+	}
+	return &gateway.Program{Path: "/p/{a}", Call: &gateway.Call{Method: "POST", Body: obj(
+		con("n"), as(kind, name, req("path", "a")), con("f"), as(gateway.TypeNumber, "f", req("query", "f")), con("b"), as(gateway.TypeBoolean, "b", req("query", "b")))}}
 }
 
 func back(c ...*gateway.ResponseChange) *gateway.Program { return &gateway.Program{Response: c} }
@@ -74,6 +84,14 @@ var outcomes = []outcome{
 		headers: []string{"content-encoding: gzip"}, client: "415 encoded_request",
 	},
 	{name: "a template without result", program: change(gateway.RequestChange{Body: obj(con("a"), bin("+", req("query", "q"), con(1.0)))}), method: "GET", target: "/p/1", client: "400 template_error"},
+	{
+		name: "a whole number of 64 bits", program: sum("n", gateway.TypeInteger), method: "GET", target: "/p/9007199254740993?f=12345678901234567890&b=true",
+		upstream: `POST /p/9007199254740993?f=12345678901234567890&b=true application/json {"b":true,"f":12345678901234567890,"n":9007199254740993}`, client: "200 text/plain ok",
+	},
+	{name: "no whole number", program: sum("the n", gateway.TypeInteger), method: "GET", target: "/p/1.5", client: `400 invalid_argument`, said: `the argument "the n" of the call must be a whole number`},
+	{name: "a number that a double has not", program: sum("n", gateway.TypeInteger), method: "GET", target: "/p/9007199254740993e0", client: `400 invalid_argument`, said: `the argument "n" of the call must be a whole number`},
+	{name: "no number", program: sum("n<&", gateway.TypeNumber), method: "GET", target: "/p/x", client: `400 invalid_argument`, said: `the argument "n<&" of the call must be a number`},
+	{name: "no truth value", program: sum("n", gateway.TypeBoolean), method: "GET", target: "/p/yes", client: `400 invalid_argument`, said: `the argument "n" of the call must be true or false`},
 	{
 		name: "a page", program: back(&gateway.ResponseChange{Statuses: []string{"2xx"}, Body: tmpl(con("<b>"), res("body", "x"), con("</b>")), ContentType: "text/html"}), method: "GET", target: "/",
 		answer: ok("application/json", `{"x":"<&>"}`, `etag: "1"`, "accept-ranges: bytes"), upstream: "GET /  ", client: "200 text/html; charset=utf-8 <b>&lt;&amp;&gt;</b>",
@@ -157,7 +175,7 @@ func TestOutcomes(t *testing.T) {
 		got := fmt.Sprintf("%d %s %s", r.status, r.header.Get("content-type"), r.body)
 		if reason := r.header.Get("x-sluice-error"); reason != "" {
 			got = fmt.Sprintf("%d %s", r.status, reason)
-			if want := fmt.Sprintf(`{"error":%q,"reason":%q}`, gateway.ReasonText(reason), reason); r.body != want || r.header.Get("content-type") != "application/json" {
+			if want := string((&gateway.Refusal{Reason: reason, Text: o.said}).Body()); r.body != want || r.header.Get("content-type") != "application/json" {
 				t.Errorf("%s: the answer is %q, want %q", o.name, r.body, want)
 			}
 		}

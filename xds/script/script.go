@@ -19,7 +19,7 @@ const Key = "p"
 var files embed.FS
 
 // parts is the script in its order: each part uses the locals of those before it.
-var parts = []string{"values", "json", "text", "functions", "eval", "regex", "message", "lambda", "request", "response", "main"}
+var parts = []string{"values", "json", "text", "functions", "eval", "loops", "regex", "message", "lambda", "request", "response", "main"}
 
 // Source is the script. It is the same for every program.
 func Source() (string, error) {

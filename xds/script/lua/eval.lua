@@ -2,6 +2,7 @@
 -- that appends its text to a buffer. c.q holds what the program reads of the request, c.s of the response, by slot; the
 -- numbers in c itself are bound variables.
 local compile, emitter
+local make, emit, all, condition -- what compiles an operation, by its code; the rest of them is in loops.lua
 do
   local function get(coll, key)
     if coll == nil then return nil end
@@ -24,7 +25,7 @@ do
     fail(kind(coll) .. " has no elements")
   end
 
-  local function condition(v)
+  function condition(v)
     local b = truth(v)
     if b == nil then fail(kind(v) .. " is not true or false") end
     return b
@@ -51,7 +52,7 @@ do
     ["%"] = numbers(function(x, y) if y == 0 then fail("division by zero") end return finite(math.fmod(x, y)) end),
   }
 
-  local make, emit = {}, {}
+  make, emit = {}, {}
 
   -- scope: {slots = request and response slots, depth = next variable, vars = name → variable}
   function compile(e, scope)
@@ -60,7 +61,7 @@ do
     return f(e, scope)
   end
 
-  local function all(e, from, scope)
+  function all(e, from, scope)
     local out, n = {}, 0
     for i = from, e[0] do
       n = n + 1
@@ -139,23 +140,40 @@ do
       if v ~= nil then return escapehtml(text(v)) end
     end
   end
+  -- convert is an argument as its type has it; what it is not ends the request.
+  local function convert(v, want)
+    if want == "boolean" then return truth(v) end
+    local n = exact(v)
+    if want == "integer" and type(n) == "number" and (n ~= floor(n) or math.abs(n) >= 2 ^ 53) then return nil end
+    return n
+  end
+  make.as = function(e, scope)
+    local want, said, f = e[2], jsontext(e[3]), compile(e[4], scope)
+    return function(c)
+      local v = f(c)
+      if v == nil then return nil end
+      v = convert(v, want)
+      if v == nil then refuse(400, "invalid_argument", said) end
+      return v
+    end
+  end
+
+  -- segment is a text escaped for a path, or nothing but the end of the request.
+  local function segment(v)
+    if v == nil then refuse(400, "missing_path_value") end
+    return text(v)
+  end
   make.segment = function(e, scope)
     local f = compile(e[2], scope)
     return function(c)
-      local v = f(c)
-      if v == nil then refuse(400, "missing_path_value") end
-      v = text(v)
+      local v = segment(f(c))
       if v == "" then return "\1" end
       return percent(v, "[^A-Za-z0-9_.~!$&'()*+,;=:@-]")
     end
   end
   make.segments = function(e, scope)
     local f = compile(e[2], scope)
-    return function(c)
-      local v = f(c)
-      if v == nil then refuse(400, "missing_path_value") end
-      return percent(text(v), "[^A-Za-z0-9_.~!$&'()*+,;=:@/-]")
-    end
+    return function(c) return percent(segment(f(c)), "[^A-Za-z0-9_.~!$&'()*+,;=:@/-]") end
   end
 
   make["?"] = function(e, scope)
@@ -249,174 +267,5 @@ do
       end
       return out
     end
-  end
-
-  -- bind gives a name a variable for the time in which f compiles what sees it.
-  local function bind(scope, names, f)
-    local saved = {}
-    for i = 1, #names do
-      saved[i] = scope.vars[names[i]] or false
-      scope.vars[names[i]] = scope.depth
-      scope.depth = scope.depth + 1
-    end
-    local a, b, c = f()
-    for i = #names, 1, -1 do
-      scope.vars[names[i]] = saved[i] or nil
-      scope.depth = scope.depth - 1
-    end
-    return a, b, c
-  end
-
-  local function size(e)
-    if type(e) ~= "table" or type(e[0]) ~= "number" then return 0 end
-    local n = 1
-    for i = 2, e[0] do n = n + size(e[i]) end
-    return n
-  end
-
-  make["@"] = function(e, scope)
-    local coll, slot, cost = compile(e[2], scope), scope.depth, size(e)
-    local each = bind(scope, {"splat"}, function() return compile(e[3], scope) end)
-    return function(c)
-      local v = coll(c)
-      if v == nil then return {[0] = 0} end
-      if type(v) ~= "table" or not v[0] then v = {[0] = 1, v} end
-      local out = {[0] = v[0]}
-      for i = 1, v[0] do
-        spend(cost)
-        local x = v[i]
-        if x == NULL then x = nil end
-        c[slot] = x
-        x = each(c)
-        if x == nil then x = NULL end
-        out[i] = x
-      end
-      return out
-    end
-  end
-
-  -- rounds is what all loops share: it calls round(c, state) for each element that the condition keeps.
-  local function rounds(e, scope, body)
-    local coll, cost = compile(e[5], scope), size(e)
-    local first = scope.depth
-    local names = e[2] == "" and {e[3]} or {e[3], e[2]}
-    local inner, cond = bind(scope, names, function()
-      local keep = e[8] ~= 0 and compile(e[8], scope) or nil
-      return body(), keep
-    end)
-    local key = e[2] ~= "" and first + 1 or nil
-    return function(c, state)
-      local v = coll(c)
-      if v == nil then return end
-      local n = type(v) == "table" and v[0]
-      local names
-      if type(v) == "table" and n == nil then
-        names = sorted(v)
-        n = #names
-      elseif not n then fail(kind(v) .. " has no elements") end
-      for i = 1, n do
-        budget = budget - cost
-        if budget < 0 then spend(0) end
-        local x
-        if names then x = v[names[i]] else x = v[i] end
-        if x == NULL then x = nil end
-        c[first] = x
-        if key then c[key] = names and names[i] or i - 1 end
-        if not cond or condition(cond(c)) then inner(c, state) end
-      end
-    end
-  end
-
-  make["for"] = function(e, scope)
-    if e[6] == 0 then
-      local loop = rounds(e, scope, function()
-        local value = compile(e[7], scope)
-        return function(c, out)
-          local v = value(c)
-          if v == nil then v = NULL end
-          local n = out[0] + 1
-          out[0], out[n] = n, v
-        end
-      end)
-      return function(c)
-        local out = {[0] = 0}
-        loop(c, out)
-        return out
-      end
-    end
-    local group = e[4]
-    local loop = rounds(e, scope, function()
-      local key, value = compile(e[6], scope), compile(e[7], scope)
-      return function(c, state)
-        local k = key(c)
-        if k == nil then fail("null is no text") end
-        k = text(k)
-        local v = value(c)
-        local out = state.out
-        if group then
-          local g = out[k] or {[0] = 0}
-          if v == nil then v = NULL end
-          local n = g[0] + 1
-          g[0], g[n], out[k] = n, v, g
-        elseif out[k] ~= nil then fail("a key comes twice")
-        else out[k] = v end
-      end
-    end)
-    return function(c)
-      local out = {}
-      loop(c, {out = out})
-      return out
-    end
-  end
-
-  make.f = function(e, scope)
-    local name = e[2]
-    if name == "try" or name == "can" then
-      local parts, n = all(e, 3, scope)
-      return function(c)
-        local last
-        for i = 1, n do
-          local ok, v = pcall(parts[i], c)
-          if ok then
-            if name == "can" then return true end
-            return v
-          end
-          if type(v) ~= "table" or v.status then error(v, 0) end
-          last = v
-        end
-        if name == "can" then return false end
-        error(last, 0)
-      end
-    end
-    local parts, n = all(e, 3, scope)
-    local v = VARIADIC[name]
-    if v then
-      local nulls, f = v[1], v[2]
-      return function(c)
-        local args = {}
-        for i = 1, n do args[i] = parts[i](c) end
-        if not nulls then
-          for i = 1, n do if args[i] == nil then fail(name .. ": an argument is null") end end
-        end
-        return f(args, n)
-      end
-    end
-    local known = FUNCTIONS[name]
-    if not known then error("function " .. tostring(name), 0) end
-    local nulls, f, a1, a2, a3 = known[1], known[2], parts[1], parts[2], parts[3]
-    return function(c)
-      local x = a1(c)
-      local y, z
-      if a2 then y = a2(c) end
-      if a3 then z = a3(c) end
-      if not nulls and (x == nil or a2 and y == nil or a3 and z == nil) then fail(name .. ": an argument is null") end
-      return f(x, y, z, a3 ~= nil)
-    end
-  end
-
-  -- A join of a loop is the loop, appended piece by piece.
-  emit.f = function(e, scope)
-    if e[2] ~= "join" or e[0] ~= 4 or e[3][1] ~= "c" or e[3][2] ~= "" or e[4][1] ~= "for" or e[4][6] ~= 0 then return nil end
-    return rounds(e[4], scope, function() return emitter(e[4][7], scope) end)
   end
 end

@@ -102,8 +102,10 @@ do
   end)
   F.tostring = {true, function(v) if v ~= nil then return text(v) end end}
   F.tonumber = {true, function(v)
-    if type(v) == "table" and v[0] == false then return v end
-    if v ~= nil then return need(v) end
+    if v == nil or type(v) == "table" and v[0] == false then return v end
+    local n = exact(v)
+    if not n then fail(kind(v) .. " is no number") end
+    return n
   end}
   F.tobool = {true, function(v)
     if v == nil then return nil end
@@ -158,7 +160,10 @@ do
   local function extreme(sign)
     return {false, function(a, n)
       local best = -huge
-      for i = 1, n do best = math.max(best, need(a[i]) * sign) end
+      for i = 1, n do
+        local x = need(a[i]) * sign
+        if x > best or x == 0 and best == 0 and 1 / x > 0 then best = x end -- of two zeros, the one that is not negative
+      end
       return best * sign
     end}
   end

@@ -112,7 +112,7 @@ do
     if ok then return end
     local status, reason = outcome(err, 400)
     note(h, reason, err)
-    h:respond({[":status"] = tostring(status), ["content-type"] = "application/json", ["x-sluice-error"] = reason}, answer(reason))
+    h:respond({[":status"] = tostring(status), ["content-type"] = "application/json", ["x-sluice-error"] = reason}, answer(reason, err))
   end
 
   local function back(h, c)
@@ -147,7 +147,7 @@ do
   end
 
   -- What the way back cannot do becomes an answer of our own in place of the response, of which nothing stays.
-  local function replace(h, c, status, reason)
+  local function replace(h, c, status, reason, err)
     local hs, names = h:headers(), {}
     if c.prog then framing(h, c) end
     for name in pairs(hs) do names[#names + 1] = name end
@@ -159,7 +159,7 @@ do
     hs:replace("x-sluice-error", reason)
     if c.drop or not c.prog then return empty(h, c, status) end
     if c.head then return end
-    local text = answer(reason)
+    local text = answer(reason, err)
     if c.b or reason ~= "response_too_large" and reason ~= "encoded_response" then
       local b = c.b or h:body(true)
       b:setBytes(text)
@@ -178,6 +178,6 @@ do
     if not c.prog and not h:headers():get("x-envoy-upstream-service-time") then return end -- what the way out said of it
     local status, reason = outcome(err, 502)
     note(h, reason, err)
-    replace(h, c, status, reason)
+    replace(h, c, status, reason, err)
   end
 end

@@ -165,8 +165,9 @@ do
 
   local reasons = {REASONS}
 
-  -- answer is the body of an answer of our own.
-  function answer(reason)
-    return '{"error":"' .. (reasons[reason] or reasons.template_error) .. '","reason":"' .. reason .. '"}'
+  -- answer is the body of an answer of our own. An error that says more than its reason has a text, which is JSON.
+  function answer(reason, err)
+    local text = type(err) == "table" and err.text or '"' .. (reasons[reason] or reasons.template_error) .. '"'
+    return '{"error":' .. text .. ',"reason":"' .. reason .. '"}'
   end
 end

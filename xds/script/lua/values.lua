@@ -17,8 +17,8 @@ local budget = 0
 -- fail ends an evaluation; try and can take such an end for an answer.
 local function fail(what) error({what = what}, 0) end
 
--- refuse ends the request: with a status, and a reason of the closed list. Nothing catches it.
-local function refuse(status, reason) error({status = status, reason = reason}, 0) end
+-- refuse ends the request: with a status, and a reason of the closed list; text, in JSON, says more. Nothing catches it.
+local function refuse(status, reason, text) error({status = status, reason = reason, text = text}, 0) end
 
 local function spend(steps)
   budget = budget - steps
@@ -92,6 +92,17 @@ local function number(v)
   if t == "table" and v[0] == false then v = v[1] elseif t ~= "string" or v == "" or find(v, "[^0-9+.eE-]") then return nil end
   local n = tonumber(v)
   if n == huge or n == -huge then return nil end
+  return n
+end
+
+-- exact reads a number as number does, but a whole one that a double may not have keeps all its digits.
+local function exact(v)
+  local n = number(v)
+  if not n then return nil end
+  if type(v) == "table" then return v end
+  if type(v) ~= "string" then return n end
+  local sign, digits = v:match("^([+-]?)0*(%d+)$")
+  if digits and #digits > 15 then return {[0] = false, (sign == "-" and sign or "") .. digits} end
   return n
 end
 
