@@ -21,14 +21,14 @@ func (s *Server) functions(w *gateway.World, upstream string) []Function {
 			continue
 		}
 		j := Function{
-			Upstream: up, Name: name, Address: address(up, name), State: f.State, Hidden: f.Hidden, Age: -1,
+			Upstream: up, Name: name, Address: f.ID.Text(), State: f.State, Hidden: f.Hidden, Age: -1,
 			Args: []Argument{}, Callers: []string{},
 		}
 		if f.Function != nil {
 			j.Kind, j.Summary, j.Signature = string(f.Function.Kind), f.Function.Summary, SignatureText(f.Function)
 			j.Call = callText(f.Function)
-			if short := f.Function.Short; short != "" && means[gateway.FunctionID(up, short)] == 1 {
-				j.Short = address(up, short)
+			if short := gateway.FunctionID(up, f.Function.Short); f.Function.Short != "" && means[short] == 1 {
+				j.Short = short.Text()
 			}
 			for _, a := range f.Function.Signature.Args {
 				j.Args = append(j.Args, Argument{a.Name, string(a.In), TypeText(&a.Type), a.Required})
@@ -62,14 +62,6 @@ func shortNames(all []gateway.FunctionStatus) map[gateway.ID]int {
 		}
 	}
 	return means
-}
-
-// address is how documents name a function.
-func address(upstream, name string) string {
-	if identifier(name) {
-		return "function." + upstream + "." + name
-	}
-	return "function." + upstream + `["` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"]`
 }
 
 // identifier says that s is written without quotes.

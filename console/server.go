@@ -100,10 +100,10 @@ func (s *Server) Handler() http.Handler {
 		return Routes(world(), RouteFilter{q.Get("gateway"), q.Get("host"), q.Get("name")}), nil
 	})
 	get("/v1/upstreams", func(r *http.Request) (any, error) { return s.upstreams(world(), r.URL.Query().Get("name")), nil })
-	get("/v1/nodes", func(*http.Request) (any, error) { return orEmpty(s.cfg.Facts.Nodes()), nil })
+	get("/v1/nodes", func(*http.Request) (any, error) { return OrEmpty(s.cfg.Facts.Nodes()), nil })
 	get("/v1/sources", func(*http.Request) (any, error) { return s.sources(world()), nil })
 	get("/v1/functions", func(r *http.Request) (any, error) { return s.functions(world(), r.URL.Query().Get("upstream")), nil })
-	get("/v1/finders", func(*http.Request) (any, error) { return orEmpty(s.cfg.Facts.Finders()), nil })
+	get("/v1/finders", func(*http.Request) (any, error) { return OrEmpty(s.cfg.Facts.Finders()), nil })
 	get("/v1/secrets", func(*http.Request) (any, error) { return s.secrets(world()), nil })
 	get("/v1/openapi", func(r *http.Request) (any, error) {
 		q := r.URL.Query()

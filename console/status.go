@@ -21,8 +21,8 @@ func (s *Server) status() Status {
 		Blocks: map[string]int{}, Documents: documentsOf(w), Problems: []Block{}, BadValues: badValuesOf(w),
 		Nodes: summaryOf(w, s.cfg.Facts.Nodes()),
 	}
-	out.Gate.Waiting = orEmpty(out.Gate.Waiting)
-	out.Finders, out.Secrets = orEmpty(s.cfg.Facts.Finders()), s.secrets(w)
+	out.Gate.Waiting = OrEmpty(out.Gate.Waiting)
+	out.Finders, out.Secrets = OrEmpty(s.cfg.Facts.Finders()), s.secrets(w)
 	list := s.sources(w)
 	out.Sources, out.Watches = list.Sources, list.Watches
 	for _, b := range w.Blocks() {
@@ -136,9 +136,9 @@ func (s *Server) sources(w *gateway.World) SourceList {
 			}
 		}
 	}
-	list := SourceList{Sources: orEmpty(s.cfg.Facts.Sources()), Watches: orEmpty(s.cfg.Facts.Watches())}
+	list := SourceList{Sources: OrEmpty(s.cfg.Facts.Sources()), Watches: OrEmpty(s.cfg.Facts.Watches())}
 	for i, src := range list.Sources {
-		list.Sources[i].Upstreams = orEmpty(feeds[gateway.SourceKey{Kind: src.Kind, Query: src.Query}])
+		list.Sources[i].Upstreams = OrEmpty(feeds[gateway.SourceKey{Kind: src.Kind, Query: src.Query}])
 	}
 	return list
 }
@@ -189,7 +189,8 @@ func dump(w *gateway.World) WorldDump {
 	return out
 }
 
-func orEmpty[T any](list []T) []T {
+// OrEmpty makes an empty list of a nil one, for JSON.
+func OrEmpty[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}

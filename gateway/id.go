@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -42,11 +43,14 @@ func (id ID) Text() string {
 	}
 	_, base, _ := SplitFunction(id.Written())
 	key := name[len(base):]
-	if variableName.MatchString(base) {
+	if identifier.MatchString(base) {
 		return id.Kind + "." + up + "." + base + key
 	}
 	return id.Kind + "." + up + "[" + strconv.Quote(base) + "]" + key
 }
+
+// identifier is a name that is written without quotes.
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // IsZero says that id names nothing.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -20,7 +20,7 @@ func (f *facts) Finders() []console.Finder {
 	for _, s := range status.Finders {
 		j := console.Finder{
 			Key: s.Key.String(), Upstream: s.Key.Upstream, Kind: s.Key.Kind, State: s.State.String(), Functions: s.Functions,
-			Held: s.Held, Stale: s.Stale, Waiting: s.Waiting, Problems: orNone(f.plane.leftOut.of(s.Key)),
+			Held: s.Held, Stale: s.Stale, Waiting: s.Waiting, Problems: console.OrEmpty(f.plane.leftOut.of(s.Key)),
 		}
 		_, j.Age = console.Contact(s.Contact, now)
 		if s.Err != nil {
@@ -54,12 +54,4 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
-}
-
-// orNone makes an empty list of a nil one, for JSON.
-func orNone(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
 }

@@ -11,6 +11,8 @@ import (
 
 	hclv2 "github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/console"
 )
 
 type testFlags struct {
@@ -21,9 +23,10 @@ type testFlags struct {
 
 // testReport is what `sluice test -json` prints.
 type testReport struct {
-	Passed int          `json:"passed"`
-	Failed int          `json:"failed"`
-	Tests  []testResult `json:"tests"`
+	Passed    int          `json:"passed"`
+	Failed    int          `json:"failed"`
+	NotPlayed []string     `json:"not_played"` // features of the destinations that tests say nothing of
+	Tests     []testResult `json:"tests"`
 }
 
 // testResult is the outcome of one test.
@@ -33,6 +36,7 @@ type testResult struct {
 	Line         int       `json:"line"`
 	OK           bool      `json:"ok"`
 	Destinations []string  `json:"destinations"` // where the request went
+	Kept         string    `json:"kept"`         // by what a sticky route keeps the request there; empty where it does not
 	Failures     []failure `json:"failures"`
 }
 
@@ -67,7 +71,7 @@ func (a *app) test(paths []string, f testFlags) error {
 	if len(files) == 0 {
 		return usage("%w", errNoTests)
 	}
-	t := &testPass{app: a, flags: f, only: only, worlds: map[string]*offline{}, texts: map[string][]byte{}}
+	t := &testPass{app: a, flags: f, only: only, worlds: map[string]*offline{}, texts: map[string][]byte{}, idle: map[string]bool{}}
 	for _, file := range files {
 		if err := t.file(file); err != nil {
 			return err
@@ -83,6 +87,7 @@ type testPass struct {
 	only   *regexp.Regexp
 	worlds map[string]*offline // by the folder of the tests; all share one where -documents says which documents
 	texts  map[string][]byte
+	idle   map[string]bool // features that are in force and not played
 	result testReport
 	diags  hclv2.Diagnostics // of tests and documents
 }
@@ -130,16 +135,16 @@ func (t *testPass) worldOf(folder string) (*offline, error) {
 func (t *testPass) one(b *testBlock, w *offline) {
 	r := &testRun{offline: w, t: b}
 	r.run()
+	for _, f := range r.idle {
+		t.idle[f] = true
+	}
 	t.diags = append(t.diags, r.diags...)
 	slices.SortStableFunc(r.failed, func(a, b failure) int {
 		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Line, b.Line))
 	})
 	res := testResult{
 		Name: b.Name, File: b.Range.Filename, Line: b.Range.Start.Line, OK: len(r.failed) == 0 && !r.diags.HasErrors(),
-		Destinations: orNone(r.where), Failures: r.failed,
-	}
-	if res.Failures == nil {
-		res.Failures = []failure{}
+		Destinations: console.OrEmpty(r.where), Kept: r.kept, Failures: console.OrEmpty(r.failed),
 	}
 	if res.OK {
 		t.result.Passed++
@@ -151,10 +156,8 @@ func (t *testPass) one(b *testBlock, w *offline) {
 
 func (t *testPass) report() error {
 	t.diagnose(t.diags, t.texts)
+	t.result.NotPlayed, t.result.Tests = console.OrEmpty(slices.Sorted(maps.Keys(t.idle))), console.OrEmpty(t.result.Tests)
 	if t.flags.json {
-		if t.result.Tests == nil {
-			t.result.Tests = []testResult{}
-		}
 		if err := t.printJSON(t.result); err != nil {
 			return err
 		}
@@ -163,6 +166,9 @@ func (t *testPass) report() error {
 			t.show(r)
 		}
 		fmt.Fprintf(t.out, "%d passed, %d failed.\n", t.result.Passed, t.result.Failed)
+		if list := t.result.NotPlayed; len(list) > 0 {
+			fmt.Fprintf(t.out, "Not played, though in force on the way: %s.\n", strings.Join(list, ", "))
+		}
 	}
 	if t.result.Failed > 0 || t.diags.HasErrors() {
 		return wrong()
@@ -173,7 +179,11 @@ func (t *testPass) report() error {
 func (t *testPass) show(r testResult) {
 	if r.OK {
 		if t.flags.verbose {
-			fmt.Fprintf(t.out, "%s %s → %s\n", t.paint(green, "✓"), r.Name, strings.Join(r.Destinations, ", "))
+			kept := ""
+			if r.Kept != "" {
+				kept = ", kept by the " + r.Kept
+			}
+			fmt.Fprintf(t.out, "%s %s → %s%s\n", t.paint(green, "✓"), r.Name, strings.Join(r.Destinations, ", "), kept)
 		}
 		return
 	}

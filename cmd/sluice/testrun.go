@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
@@ -21,7 +22,12 @@ type testRun struct {
 	failed []failure
 	diags  hclv2.Diagnostics // of the test itself
 	where  []string          // where the request went
+	kept   string            // by what it is kept there
+	idle   []string          // features on the way that are not played
 }
+
+// played are the features whose effect a test sees; all others are named in the report.
+var played = []string{"headers", "request", "response"}
 
 // run plays the test on every listener that may take the request.
 func (r *testRun) run() {
@@ -64,6 +70,11 @@ func (r *testRun) hit(h console.Hit) {
 	for _, d := range chosen {
 		c := &checks{t: r.t, destination: destinationText(d)}
 		r.where = append(r.where, c.destination)
+		for _, e := range d.Features {
+			if name := e.Feature.FeatureType(); !slices.Contains(played, name) {
+				r.idle = append(r.idle, name)
+			}
+		}
 		r.destination(c, h, d)
 		r.take(c)
 	}
@@ -200,6 +211,7 @@ func (r *testRun) choose(e *gateway.TableRoute) (out []*gateway.TableDestination
 			"Route %s has no destination %s. It has %s.", e.Route.Name, id.Text(), strings.Join(have, ", ")))}
 	}
 	if d := e.Kept(r.at.Request); d != nil {
+		r.kept = e.Route.Sticky.Text()
 		return []*gateway.TableDestination{d}, nil
 	}
 	for _, d := range e.Destinations {
