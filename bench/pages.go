@@ -17,7 +17,7 @@ func pages(s *stage) {
 	up := s.role("documents")
 	small, long, _ := strings.Cut(up.word, " ")
 	ports := testenv.FreePorts(s, 2)
-	_, edge := s.onDisk(fmt.Sprintf(listening+pageDocument, ports[0], small, long), "")
+	_, edge := s.onDisk(fmt.Sprintf(listening, ports[0])+pageDocument(small, long), "")
 	ours := int(edge.Process)
 	native := testenv.StartEnvoy(s, testenv.EnvoyOptions{Bootstrap: handWriting{edgeDefaults, transformThenRouter, ""}.bootstrap(ports[1], long)})
 
@@ -39,23 +39,22 @@ func pages(s *stage) {
 	s.note(Entry{Name: "JSON to HTML, 400 elements in 17 KB: CPU against Envoy's transform filter", Unit: "×", Value: against(longPage.cpu, filter.cpu)}.atMost(2))
 }
 
-// pageDocument is the same upstream four times: small and long answers, as they are and as pages.
-const pageDocument = `upstream "small" {
-  static { endpoints = ["127.0.0.1:%s"] }
+// pageDocument is two upstreams, each with its answer as it is and as a page.
+func pageDocument(small, long string) string {
+	var b strings.Builder
+	for name, port := range map[string]string{"small": small, "long": long} {
+		fmt.Fprintf(&b, `upstream "%[1]s" {
+  static { endpoints = ["127.0.0.1:%[2]s"] }
 }
 
-upstream "long" {
-  static { endpoints = ["127.0.0.1:%s"] }
+route "%[1]s" {
+  match { path = "/%[1]s/plain" }
+  to { upstream = upstream.%[1]s }
 }
 
-route "small" {
-  match { path = "/small/plain" }
-  to { upstream = upstream.small }
-}
-
-route "small_page" {
-  match { path = "/small/page" }
-  to { upstream = upstream.small }
+route "%[1]s_page" {
+  match { path = "/%[1]s/page" }
+  to { upstream = upstream.%[1]s }
   response {
     status       = ["2xx"]
     content_type = "text/html"
@@ -63,23 +62,13 @@ route "small_page" {
   }
 }
 
-route "long" {
-  match { path = "/long/plain" }
-  to { upstream = upstream.long }
+`, name, port)
+	}
+	return b.String() + pageLocals
 }
 
-route "long_page" {
-  match { path = "/long/page" }
-  to { upstream = upstream.long }
-  response {
-    status       = ["2xx"]
-    content_type = "text/html"
-    body         = local.page
-  }
-}
-
-locals {
-  page = "<h1>${response.body.owner.name} (${response.body.owner.city})</h1><ul>%%{for p in response.body.pets}<li>${p.id}: ${p.name} <i>${p.kind}</i></li>%%{endfor}</ul><p>${response.body.total}</p>"
+const pageLocals = `locals {
+  page = "<h1>${response.body.owner.name} (${response.body.owner.city})</h1><ul>%{for p in response.body.pets}<li>${p.id}: ${p.name} <i>${p.kind}</i></li>%{endfor}</ul><p>${response.body.total}</p>"
 }
 `
 

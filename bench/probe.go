@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -61,8 +62,9 @@ func (p *prober) close() {
 }
 
 // request is the bytes of a GET.
-func request(host, path string) []byte {
-	return []byte("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\nUser-Agent: bench\r\n\r\n")
+func request(host, path string, headers ...string) []byte {
+	lines := append([]string{"GET " + path + " HTTP/1.1", "Host: " + host, "User-Agent: bench"}, headers...)
+	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
 }
 
 // get sends a request on the open connection and returns the status. An error closes the connection.

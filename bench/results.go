@@ -158,7 +158,7 @@ func merge(have, measured []Entry) []Entry {
 // groups are the beginnings of names, in the order of the page.
 var groups = []string{
 	"route change", "second of two route changes", "endpoint in", "endpoint out", "one endpoint of 5,000",
-	"control plane", "cold start", "request", "throughput", "JSON to HTML", "Lambda", "gRPC", "5,000 functions", "rotation",
+	"control plane", "cold start", "request", "throughput", "canary", "JSON to HTML", "Lambda", "gRPC", "5,000 functions", "rotation",
 }
 
 func rank(name string) int {

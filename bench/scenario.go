@@ -21,6 +21,7 @@ var scenarios = []scenario{
 	{"fanout", "one endpoint of 5,000 services changes, 100 clients are connected", fanout},
 	{"cost", "what Envoy's 10,000th route costs beside a lone one", cost},
 	{"throughput", "requests a second through sluice's configuration and hand-written ones", throughput},
+	{"sticky", "a canary that keeps clients on a share beside one that draws, and its memory", sticky},
 	{"pages", "JSON becomes HTML: a small body beside plain proxying, a long one beside Envoy's transform filter", pages},
 	{"lambda", "a Lambda through sluice's configuration beside the same simulator called directly", lambdaCalls},
 	{"transcoding", "JSON over HTTP to a gRPC method beside native gRPC", transcoding},
