@@ -2,9 +2,14 @@
 package feature
 
 import (
+	circuitbreaker "github.com/sluice-gateway/sluice/feature/circuit_breaker"
 	"github.com/sluice-gateway/sluice/feature/credential"
 	"github.com/sluice-gateway/sluice/feature/headers"
+	healthcheck "github.com/sluice-gateway/sluice/feature/health_check"
+	"github.com/sluice-gateway/sluice/feature/http2"
+	loadbalancer "github.com/sluice-gateway/sluice/feature/load_balancer"
 	"github.com/sluice-gateway/sluice/feature/mirror"
+	"github.com/sluice-gateway/sluice/feature/outlier"
 	"github.com/sluice-gateway/sluice/feature/request"
 	"github.com/sluice-gateway/sluice/feature/response"
 	"github.com/sluice-gateway/sluice/feature/retry"
@@ -21,7 +26,9 @@ import (
 //     request and response, since it leaves to the script what these must not see changed, or must not change after it.
 //  3. mirror, retry, timeout: parts of the route action, without a filter: the router, which carries them out, is the
 //     last filter; among themselves their order means nothing.
-//  4. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
+//  4. http2, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster. http2 comes first,
+//     since health_check asks as the upstream is spoken to.
+//  5. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 //
 // A feature that admits or refuses requests belongs before request.
 func All() []translate.Kind {
@@ -32,6 +39,11 @@ func All() []translate.Kind {
 		mirror.Kind(),
 		retry.Kind(),
 		timeout.Kind(),
+		http2.Kind(),
+		healthcheck.Kind(),
+		circuitbreaker.Kind(),
+		outlier.Kind(),
+		loadbalancer.Kind(),
 		credential.Kind(),
 	}
 }

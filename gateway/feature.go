@@ -88,3 +88,9 @@ type Effective struct {
 type Checker interface {
 	Check(ranges map[string]hcl.Range) hcl.Diagnostics
 }
+
+// UpstreamChecker is implemented by features that the rest of their upstream constrains. CheckUpstream is called after
+// the whole block has decoded without errors.
+type UpstreamChecker interface {
+	CheckUpstream(u *Upstream) hcl.Diagnostics
+}

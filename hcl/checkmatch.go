@@ -225,6 +225,11 @@ func (d *decoder) checkListener(l *gateway.Listener, at ranges) {
 
 func (d *decoder) checkUpstream(u *gateway.Upstream, at ranges) {
 	d.checkFinders(u)
+	for _, f := range u.Features {
+		if c, ok := f.(gateway.UpstreamChecker); ok {
+			d.diags = append(d.diags, c.CheckUpstream(u)...)
+		}
+	}
 	if len(u.Sources) == 0 && u.Lambda == nil {
 		d.error(at[""], "Invalid upstream", fmt.Sprintf("The upstream %q needs a source of endpoints: a block of type %s.",
 			u.Name, orList(sortedKeys(d.w.schema.sources))))

@@ -16,6 +16,7 @@ type bootstrapFlags struct {
 	xds                                  []string
 	caFile, certFile, keyFile, xdsServer string
 	secretsFile                          string
+	region, zone                         string
 	maxHeap                              uint64
 	maxConnections                       uint32
 }
@@ -31,6 +32,8 @@ func (f *bootstrapFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.keyFile, "key-file", "", "the key of the certificate")
 	c.Flags().StringVar(&f.xdsServer, "xds-server-name", "", "`NAME` that the control planes' certificates must have (default: any of the authority)")
 	c.Flags().StringVar(&f.secretsFile, "secrets-file", "", "where the file that names the certificates is written (envoy run: a temporary one)")
+	c.Flags().StringVar(&f.region, "region", "", "where the Envoy runs, as endpoints' localities say it: the `REGION`")
+	c.Flags().StringVar(&f.zone, "zone", "", "where the Envoy runs: the `ZONE`, which an upstream may prefer")
 	c.Flags().Uint64Var(&f.maxHeap, "max-heap", bootstrap.DefaultMaxHeap, "`BYTES` of memory near which Envoy sheds load")
 	c.Flags().Uint32Var(&f.maxConnections, "max-connections", bootstrap.DefaultMaxConnections, "connections of clients at most")
 }
@@ -39,7 +42,7 @@ func (f *bootstrapFlags) add(c *cobra.Command) {
 func (f *bootstrapFlags) options() (bootstrap.Options, error) {
 	o := bootstrap.Options{
 		NodeID: f.nodeID, Gateway: f.gateway, ControlPlanes: f.xds, Admin: f.admin, Ready: f.ready,
-		MaxHeap: f.maxHeap, MaxConnections: f.maxConnections,
+		Region: f.region, Zone: f.zone, MaxHeap: f.maxHeap, MaxConnections: f.maxConnections,
 	}
 	if o.Gateway == "" || len(o.ControlPlanes) == 0 {
 		return o, usage("-gateway and -xds are needed")

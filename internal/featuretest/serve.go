@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
 	"github.com/sluice-gateway/sluice/internal/testenv"
@@ -36,8 +37,8 @@ func Serve(t testing.TB, kinds []translate.Kind, docs Documents) *Edge {
 	return ServeResources(t, Translate(t, kinds, docs).Must(t).Resources)
 }
 
-// ServeResources is Serve for resources.
-func ServeResources(t testing.TB, resources []*translate.Resource) *Edge {
+// ServeResources is Serve for resources, with a bootstrap that changes may change.
+func ServeResources(t testing.TB, resources []*translate.Resource, changes ...func(*bootstrapv3.Bootstrap)) *Edge {
 	t.Helper()
 	b, err := translate.StaticBootstrap(resources)
 	if err != nil {
@@ -46,6 +47,9 @@ func ServeResources(t testing.TB, resources []*translate.Resource) *Edge {
 	for _, l := range b.StaticResources.Listeners {
 		at := l.Address.GetSocketAddress()
 		at.Address, at.PortSpecifier = "127.0.0.1", &corev3.SocketAddress_PortValue{}
+	}
+	for _, change := range changes {
+		change(b)
 	}
 	e := &Edge{Envoy: testenv.StartEnvoy(t, testenv.EnvoyOptions{Bootstrap: JSON(t, b)})}
 	e.url = "http://" + e.Listener(t, b.StaticResources.Listeners[0].Name)

@@ -40,6 +40,10 @@ type Options struct {
 	Admin string // host:port of loopback, or unix:PATH, since whoever reaches it can stop Envoy; default DefaultAdmin
 	Ready string // host:port of /ready and /stats/prometheus, which overload does not close; empty: none
 
+	// Region and Zone are where the Envoy runs, in the words of the endpoints' localities. With a zone, upstreams that
+	// prefer the zone of the Envoy know which it is.
+	Region, Zone string
+
 	MaxHeap        uint64 // bytes; near it Envoy sheds load; default DefaultMaxHeap
 	MaxConnections uint32 // of clients, over all listeners; default DefaultMaxConnections
 }
@@ -89,6 +93,7 @@ func Build(o Options) (*bootstrapv3.Bootstrap, error) {
 		b.StaticResources.Listeners = []*listenerv3.Listener{l}
 		b.StaticResources.Clusters = append(b.StaticResources.Clusters, adminTarget(admin))
 	}
+	inZone(b, o)
 	if err := b.ValidateAll(); err != nil {
 		return nil, fmt.Errorf("bootstrap: envoy would refuse it: %w", err)
 	}

@@ -21,7 +21,7 @@ func cases(dir string) map[string]Options {
 		"minimal": {NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{"127.0.0.1:18000"}},
 		"replicas": {
 			NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{"10.0.0.1:18000", "sluice.example.com:18000"},
-			Ready: "0.0.0.0:9902", MaxHeap: 1 << 30, MaxConnections: 1000,
+			Ready: "0.0.0.0:9902", Region: "us-east-1", Zone: "us-east-1a", MaxHeap: 1 << 30, MaxConnections: 1000,
 		},
 		"tls": {
 			NodeID: "edge-1", Gateway: "edge", ControlPlanes: []string{"10.0.0.1:18000"},

@@ -14,7 +14,7 @@ import (
 // assignment builds the endpoints of an upstream, under the upstream's own name; the server sends it under each EDS
 // name that is asked for. Critical endpoints are sent as unhealthy, so that their share spills over to other localities
 // and priorities. Priorities become 0, 1, 2… without gaps, as Envoy demands.
-func assignment(in gateway.Inputs) (*Resource, error) {
+func (t *Translator) assignment(in gateway.Inputs) (*Resource, error) {
 	if in.Upstream == nil || in.Upstream.Lambda != nil {
 		return nil, nil
 	}
@@ -36,10 +36,28 @@ func assignment(in gateway.Inputs) (*Resource, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := t.endpoints(in.Features, built); err != nil {
+			return nil, err
+		}
 		built.Priority = uint32(priority)
 		out.Endpoints = append(out.Endpoints, built)
 	}
 	return &Resource{Key: Key{TypeURL: AssignmentType, Name: in.Upstream.Name}, Message: out}, nil
+}
+
+// endpoints lets features change the endpoints of a locality.
+func (t *Translator) endpoints(features []gateway.Effective, l *endpointv3.LocalityLbEndpoints) error {
+	return t.apply(features, func(k Kind, own []gateway.Effective) error {
+		if k.Endpoint == nil {
+			return nil
+		}
+		for _, e := range l.LbEndpoints {
+			if err := k.Endpoint(own, e.GetEndpoint()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func compareLocality(a, b gateway.Locality) int {

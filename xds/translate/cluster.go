@@ -76,6 +76,9 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := subsetsOf(c); err != nil {
+		return nil, err
+	}
 	c.TypedExtensionProtocolOptions = map[string]*anypb.Any{httpOptions: options}
 	if c.EdsClusterConfig.ServiceName, err = assignmentName(c); err != nil {
 		return nil, err

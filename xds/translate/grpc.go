@@ -83,13 +83,16 @@ func protocolOf(u *gateway.Upstream) *httpv3.HttpProtocolOptions_ExplicitHttpCon
 		}
 	}
 	return &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
-		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{
-			Http2ProtocolOptions: &corev3.Http2ProtocolOptions{
-				MaxConcurrentStreams:        u32(maxConcurrentStreams),
-				InitialStreamWindowSize:     u32(streamWindow),
-				InitialConnectionWindowSize: u32(connectionWindow),
-			},
-		},
+		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: HTTP2Options()},
+	}
+}
+
+// HTTP2Options are the bounds of a connection to an upstream that speaks HTTP/2: those of the edge's own listeners.
+func HTTP2Options() *corev3.Http2ProtocolOptions {
+	return &corev3.Http2ProtocolOptions{
+		MaxConcurrentStreams:        u32(maxConcurrentStreams),
+		InitialStreamWindowSize:     u32(streamWindow),
+		InitialConnectionWindowSize: u32(connectionWindow),
 	}
 }
 

@@ -3,6 +3,7 @@ package translate
 
 import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	"google.golang.org/protobuf/proto"
@@ -22,12 +23,13 @@ type Kind struct {
 	// route configuration. Nil for a feature of the route action alone. Constant: it takes no input.
 	Filters func() []Filter
 
-	// Route and Cluster change what is built for one destination of a route, or for an upstream, so that the features
-	// hold. They get the features of this type in force, weakest first: one, unless Combine says otherwise. Nil where
+	// Route, Cluster and Endpoint change what is built for one destination of a route, for an upstream, or for each of
+	// its endpoints, so that the features hold. They get the features of this type in force, weakest first: one, unless Combine says otherwise. Nil where
 	// the feature does nothing at that place. An error is a bug: what a user can write wrong is a diagnostic of the
 	// block, found by the block's own Check.
-	Route   func(features []gateway.Effective, out *Route) error
-	Cluster func(features []gateway.Effective, out *Cluster) error
+	Route    func(features []gateway.Effective, out *Route) error
+	Cluster  func(features []gateway.Effective, out *Cluster) error
+	Endpoint func(features []gateway.Effective, out *endpointv3.Endpoint) error
 }
 
 // Filter is one entry of the listener's fixed filter list.

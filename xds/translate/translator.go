@@ -146,7 +146,7 @@ func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
 	case gateway.UnitCluster:
 		return t.cluster(in)
 	case gateway.UnitAssignment:
-		return assignment(in)
+		return t.assignment(in)
 	case gateway.UnitScript:
 		return scriptResource()
 	case gateway.UnitSecret:
