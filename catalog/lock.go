@@ -21,12 +21,19 @@ var errLost = errors.New("the lock was lost")
 // underLock runs work whenever this replica holds PREFIX/lock, until ctx ends. The context of work ends when the lock
 // is lost; work has returned before the lock is sought again. Losing the lock stops writing, never serving.
 func (c *Client) underLock(ctx context.Context, holder string, failed func(err error, again bool), work func(ctx context.Context, session string) error) error {
-	fails := 0
+	fails, lost := 0, false
+	over := func(how string) {
+		if lost {
+			c.log.Info(how, "lock", c.key(lockKey))
+		}
+		lost = false
+	}
 	for ctx.Err() == nil {
-		held, err := c.lockOnce(ctx, holder, work)
+		held, err := c.lockOnce(ctx, holder, over, work)
 		if err == nil || held {
 			fails = 0
 		}
+		lost = lost || held && err != nil
 		if err != nil && ctx.Err() == nil {
 			failed(err, fails > 0)
 			pause := time.Duration((0.5 + c.rand()/2) * float64(doubled(retryFirst, fails, retryLast)))
@@ -37,9 +44,9 @@ func (c *Client) underLock(ctx context.Context, holder string, failed func(err e
 	return ctx.Err()
 }
 
-// lockOnce waits until the lock is free, takes it and works under it.
-func (c *Client) lockOnce(ctx context.Context, holder string, work func(context.Context, string) error) (held bool, err error) {
-	if err := c.awaitFree(ctx); err != nil {
+// lockOnce waits until the lock is free, takes it and works under it. It says who has it then.
+func (c *Client) lockOnce(ctx context.Context, holder string, over func(how string), work func(context.Context, string) error) (held bool, err error) {
+	if err := c.awaitFree(ctx, holder, over); err != nil {
 		return false, err
 	}
 	session, err := c.newSession(ctx)
@@ -56,6 +63,7 @@ func (c *Client) lockOnce(ctx context.Context, holder string, work func(context.
 	if !got { // somebody was faster, or the lock delay of a dead holder runs
 		return false, sleep(ctx, time.Duration((0.5+c.rand()/2)*float64(lockDelay)))
 	}
+	over("the lock is held again")
 	workCtx, stop := context.WithCancelCause(ctx)
 	renewed := make(chan struct{})
 	go func() {
@@ -72,7 +80,7 @@ func (c *Client) lockOnce(ctx context.Context, holder string, work func(context.
 }
 
 // awaitFree waits until nobody holds the lock.
-func (c *Client) awaitFree(ctx context.Context) error {
+func (c *Client) awaitFree(ctx context.Context, holder string, over func(how string)) error {
 	index := uint64(0)
 	for {
 		call, cancel := context.WithTimeout(blocking(ctx), deadline(lockPatience))
@@ -83,6 +91,9 @@ func (c *Client) awaitFree(ctx context.Context) error {
 		}
 		if rows[lockKey].Session == "" {
 			return nil
+		}
+		if string(rows[lockKey].Value) != holder {
+			over("another replica holds the lock")
 		}
 		if index = meta.LastIndex; index == 0 {
 			index = 1

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/internal/testenv"
@@ -221,7 +223,8 @@ func TestWriterRefusesWhatIsTooLarge(t *testing.T) {
 func TestLostLockStopsWriting(t *testing.T) {
 	t.Parallel()
 	consul := testenv.StartConsul(t, testenv.ConsulOptions{})
-	c := client(t, catalog.Config{Addresses: []string{consul.Addr}})
+	log := &lockedLog{}
+	c := client(t, catalog.Config{Addresses: []string{consul.Addr}, Logger: hclog.New(&hclog.LoggerOptions{Output: log})})
 	w := c.NewWriter("one")
 	w.Set(catalog.Desired{Status: map[string][]byte{"a.hcl": []byte("1")}})
 	run(t, w.Run)
@@ -238,5 +241,8 @@ func TestLostLockStopsWriting(t *testing.T) {
 	now, _, err := consul.Client().Session().List(nil)
 	if err != nil || len(now) != 1 || now[0].ID == sessions[0].ID {
 		t.Errorf("written under session %v, %v", now, err)
+	}
+	if text := log.String(); strings.Count(text, "will try again") != 1 || strings.Count(text, "the lock is held again") != 1 {
+		t.Errorf("the log does not say once that the lock is lost, and once that it is held:\n%s", text)
 	}
 }
