@@ -234,6 +234,7 @@ func (l *Loop) hearAnswers() bool {
 		}
 	}
 	for _, a := range answers {
+		l.settling.hear(a, l.book.nodes)
 		switch a.kind {
 		case connected:
 			l.book.nodes[a.node.Stream] = a.node

@@ -47,9 +47,11 @@ type Finders interface {
 	Seed(map[gateway.FinderKey][]*gateway.Function)
 }
 
-// Secrets are told which secrets blocks in force name; secrets.Keeper is one. Want must not block.
+// Secrets are told which secrets blocks in force name, and which versions of them have come to be those of every Envoy;
+// secrets.Keeper is one. Neither method may block.
 type Secrets interface {
 	Want(map[gateway.ID]*gateway.Secret)
+	Settled(versions map[gateway.ID]string)
 }
 
 // Gate lets Envoys in; the xDS server is one.
@@ -79,6 +81,7 @@ type Loop struct {
 	gate     *gate
 	book     *book
 	inquest  *inquest
+	settling *settling
 	wanted   bool // Sources were told once
 	lastGood *keeper
 }
@@ -91,7 +94,7 @@ func New(cfg Config) (*Loop, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = 30 * time.Second
 	}
-	l := &Loop{cfg: cfg, log: cfg.Log.Named("control"), in: newInbox(), events: newJournal(), book: newBook()}
+	l := &Loop{cfg: cfg, log: cfg.Log.Named("control"), in: newInbox(), events: newJournal(), book: newBook(), settling: newSettling()}
 	l.gate = newGate(cfg)
 	l.inquest = newInquest(l)
 	m, err := newMeters(l, cfg.Metrics)
@@ -125,7 +128,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		l.drain()
-		if d := sooner(l.gate.next(l.frozen), l.inquest.patience()); d > 0 {
+		if d := sooner(sooner(l.gate.next(l.frozen), l.inquest.patience()), l.settling.next()); d > 0 {
 			timer.Reset(d)
 		}
 		select {
@@ -145,6 +148,7 @@ func (l *Loop) drain() {
 		again = l.configLane() || again
 		again = l.openGate() || again
 	}
+	l.settle()
 }
 
 func (l *Loop) endpointLane() bool {
@@ -186,7 +190,7 @@ func (l *Loop) configLane() bool {
 
 // configured counts what of an input is recorded, if not by blocks that change.
 func configured(in gateway.Input) int {
-	return len(in.Documents) + len(in.Leaves) + len(in.Ledger) + len(in.Quarantine) + len(in.Functions)
+	return len(in.Documents) + len(in.Leaves) + len(in.Ledger) + len(in.Quarantine) + len(in.Functions) + len(in.Led)
 }
 
 // sooner is the shorter of two waits; 0 is none.
@@ -201,6 +205,7 @@ func sooner(a, b time.Duration) time.Duration {
 func (l *Loop) apply(in gateway.Input, since time.Time) {
 	before := l.w
 	start := time.Now()
+	l.settling.versions(in.Secrets)
 	next, change := gateway.Apply(before, in)
 	l.w = next
 	l.world.Store(next)

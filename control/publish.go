@@ -24,6 +24,7 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 			continue
 		}
 		r, err := l.build(in)
+		l.settling.built(key, in, r, err != nil)
 		unfit := (*translate.MaterialError)(nil)
 		switch {
 		case errors.As(err, &unfit):

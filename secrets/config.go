@@ -28,8 +28,14 @@ type Config struct {
 	Log     hclog.Logger          // default: none
 	Metrics prometheus.Registerer // default: none
 
-	Grace  time.Duration // how long what was replaced stays usable: then old leases are revoked; default 5m
+	Grace  time.Duration // how long a secret that nobody names any more is kept, with its lease; default 5m
+	Flight time.Duration // how long what was replaced stays usable once every Envoy has what came after it; default 30s
+	Limit  time.Duration // how long it does while some Envoy has not: then its lease is revoked all the same; default 30m
 	Settle time.Duration // between the two proofs of a new IAM user; default 5s
+
+	// Visit is for a process that only looks: what it leased is given back when Run ends, and its logins with it. A
+	// wrapped secret_id, which can be taken once, it leaves alone.
+	Visit bool
 }
 
 // VaultConfig is one Vault, or anything with its API. What is empty comes from the VAULT_* environment, which means
@@ -91,6 +97,8 @@ type Getenv func(string) string
 
 const (
 	defaultGrace   = 5 * time.Minute
+	defaultFlight  = 30 * time.Second
+	defaultLimit   = 30 * time.Minute
 	defaultSettle  = 5 * time.Second
 	defaultTimeout = 10 * time.Second
 )
@@ -104,6 +112,12 @@ func (c Config) withEnv(env Getenv) (Config, error) {
 	}
 	if c.Grace == 0 {
 		c.Grace = defaultGrace
+	}
+	if c.Flight == 0 {
+		c.Flight = defaultFlight
+	}
+	if c.Limit == 0 {
+		c.Limit = defaultLimit
 	}
 	if c.Settle == 0 {
 		c.Settle = defaultSettle

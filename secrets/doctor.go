@@ -103,11 +103,14 @@ func (c *conn) doctor(ctx context.Context, ids []gateway.ID, secrets map[gateway
 		err := c.may(ctx, s.client, q)
 		out = append(out, verdict(prefix+q.check, err, q.rule()))
 	}
-	if c.cfg.Auth.Token == "" && c.cfg.Auth.TokenFile == "" {
+	if c.ownLogin() {
 		c.logout(ctx, s.client)
 	}
 	return out
 }
+
+// ownLogin says that the token is made by logging in, and so nobody else's.
+func (c *conn) ownLogin() bool { return c.cfg.Auth.Token == "" && c.cfg.Auth.TokenFile == "" }
 
 // logout revokes the token of a login that was made for questions. Where it may not, the token ends by itself.
 func (c *conn) logout(ctx context.Context, client *api.Client) {

@@ -95,39 +95,38 @@ func same(a, b *gateway.Secret) bool { return reflect.DeepEqual(placeless(a), pl
 func placeless(s *gateway.Secret) gateway.Secret {
 	c := *s
 	c.Range = hcl.Range{}
-	if v := c.VaultKV; v != nil {
-		d := *v
-		d.Range = hcl.Range{}
-		c.VaultKV = &d
-	}
-	if v := c.VaultAWS; v != nil {
-		d := *v
-		d.Range = hcl.Range{}
-		c.VaultAWS = &d
-	}
-	if v := c.File; v != nil {
-		d := *v
-		d.Range = hcl.Range{}
-		c.File = &d
-	}
-	if v := c.Env; v != nil {
-		d := *v
-		d.Range = hcl.Range{}
-		c.Env = &d
-	}
+	c.VaultKV = unplaced(c.VaultKV, func(b *gateway.VaultKV) *hcl.Range { return &b.Range })
+	c.VaultAWS = unplaced(c.VaultAWS, func(b *gateway.VaultAWS) *hcl.Range { return &b.Range })
+	c.File = unplaced(c.File, func(b *gateway.FileValue) *hcl.Range { return &b.Range })
+	c.Env = unplaced(c.Env, func(b *gateway.EnvValue) *hcl.Range { return &b.Range })
 	return c
+}
+
+// unplaced is a copy of a block without its place; of nil it is nil.
+func unplaced[B any](b *B, place func(*B) *hcl.Range) *B {
+	if b == nil {
+		return nil
+	}
+	c := *b
+	*place(&c) = hcl.Range{}
+	return &c
 }
 
 // take takes over what a feed has found. k.mu is held.
 func (k *Keeper) take(run context.Context, ev event, news map[gateway.ID]string) {
 	id, out := ev.feed.id, ev.out
-	k.giveBack(run, out.replaced, k.cfg.Grace)
 	e := k.entries[id]
-	if e == nil || ev.feed != e.feed && ev.feed != e.next {
-		return // of a feed that was stopped
+	stopped := e == nil || ev.feed != e.feed && ev.feed != e.next
+	if out.fresh && !stopped {
+		k.owe(debt{id: id, leases: out.replaced})
+	} else {
+		k.giveBack(run, out.replaced) // it was never in force, or is no longer
+	}
+	if stopped {
+		return
 	}
 	if ev.feed == e.next && out.fresh {
-		k.retire(run, e.feed)
+		k.owe(debt{id: id, feed: e.feed})
 		e.feed, e.next = e.next, nil
 	}
 	current := ev.feed == e.feed
@@ -203,15 +202,6 @@ func (k *Keeper) version(id gateway.ID, m fields) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// retire ends a feed that was replaced by one of a changed block. Its leases stay usable for the grace.
-func (k *Keeper) retire(run context.Context, f *feed) {
-	stop := f.stop
-	k.work.Go(func() {
-		sleep(run, k.cfg.Grace)
-		stop()
-	})
-}
-
 // ends notes that something may end at a time; zero is never.
 func (k *Keeper) ends(at time.Time) {
 	if !at.IsZero() && at.Before(k.deadline) {
@@ -219,9 +209,10 @@ func (k *Keeper) ends(at time.Time) {
 	}
 }
 
-// expire takes away what has ended, forgets what is unwanted, and notes when to look again. k.mu is held.
-func (k *Keeper) expire(now time.Time, news map[gateway.ID]string) {
+// expire takes away what has ended, forgets what is unwanted, pays what is due, and notes when to look again. k.mu is held.
+func (k *Keeper) expire(run context.Context, now time.Time, news map[gateway.ID]string) {
 	k.deadline = now.Add(time.Hour)
+	k.pay(run, now)
 	for id, e := range k.entries {
 		if !e.unwanted.IsZero() {
 			end := e.unwanted.Add(k.cfg.Grace)

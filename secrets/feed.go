@@ -75,12 +75,12 @@ func (k *Keeper) start(run context.Context, id gateway.ID, spec *gateway.Secret)
 
 func (k *Keeper) follow(run, ctx context.Context, f *feed) {
 	r := k.open(run, ctx, f.spec)
-	defer func() { k.giveBack(run, r.end(), 0) }()
+	defer func() { k.giveBack(run, r.end()) }()
 	var retry backoff
 	for {
 		out, err := step(ctx, r)
 		if ctx.Err() != nil {
-			k.giveBack(run, out.replaced, k.cfg.Grace)
+			k.giveBack(run, out.replaced)
 			return
 		}
 		wait := out.again
@@ -94,7 +94,7 @@ func (k *Keeper) follow(run, ctx context.Context, f *feed) {
 		select {
 		case k.events <- event{feed: f, out: out, err: err, next: time.Now().Add(wait)}:
 		case <-ctx.Done():
-			k.giveBack(run, out.replaced, k.cfg.Grace)
+			k.giveBack(run, out.replaced)
 			return
 		}
 		if !sleep(ctx, wait, wake, refresh) {
@@ -113,21 +113,26 @@ func step(ctx context.Context, r reader) (out outcome, err error) {
 	return r.step(ctx)
 }
 
-// giveBack revokes leases after a while. It does not wait.
-func (k *Keeper) giveBack(run context.Context, leases []lease, after time.Duration) {
+// giveBack revokes leases. It does not wait. At the end nothing is revoked, since the Envoys go on with what they have;
+// a visit leaves nothing behind.
+func (k *Keeper) giveBack(run context.Context, leases []lease) {
 	for _, l := range leases {
-		if l.id == "" || run.Err() != nil {
-			continue // at the end nothing is revoked: Envoys go on with what they have
+		switch {
+		case l.id == "":
+		case run.Err() == nil:
+			k.work.Go(func() { k.revoke(run, l) })
+		case k.cfg.Visit:
+			k.work.Go(func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(run), goodbye)
+				defer cancel()
+				k.revoke(ctx, l)
+			})
 		}
-		k.work.Go(func() { k.revoke(run, l, after) })
 	}
 }
 
 // revoke gives a lease back, and tries for an hour. What is not given back by then ends by itself.
-func (k *Keeper) revoke(ctx context.Context, l lease, after time.Duration) {
-	if !sleep(ctx, after) {
-		return
-	}
+func (k *Keeper) revoke(ctx context.Context, l lease) {
 	deadline := time.Now().Add(time.Hour)
 	var retry backoff
 	for {

@@ -33,6 +33,8 @@ type Keeper struct {
 	mu      sync.Mutex
 	wanted  map[gateway.ID]*gateway.Secret
 	entries map[gateway.ID]*entry // written by Run alone
+	owed    []debt                // likewise: what is to be given back
+	settled map[gateway.ID]string // versions that every Envoy has
 	again   chan struct{}         // closed by Refresh
 	counts  map[gateway.ID]*counts
 }
@@ -51,7 +53,7 @@ func newKeeper(cfg Config, env Getenv, over func(VaultConfig) http.RoundTripper,
 		cfg: cfg, env: env, prove: prove, key: make([]byte, 32), conns: map[string]*conn{},
 		wish: make(chan struct{}, 1), events: make(chan event),
 		entries: map[gateway.ID]*entry{}, again: make(chan struct{}), counts: map[gateway.ID]*counts{},
-		staged: map[gateway.ID]gateway.Material{},
+		staged: map[gateway.ID]gateway.Material{}, settled: map[gateway.ID]string{},
 	}
 	if _, err := rand.Read(k.key); err != nil {
 		return nil, err
@@ -113,12 +115,16 @@ func (k *Keeper) Reveal(secret gateway.ID) (gateway.Material, bool) {
 var _ gateway.Reveal = (*Keeper)(nil).Reveal
 
 // Run reads, renews and rotates until ctx ends, and returns when all it started has ended. It is called once. Nothing
-// is revoked at the end: the Envoys go on with what they have, and leases end by themselves.
+// is revoked at the end, but of a visit: the Envoys go on with what they have, and leases end by themselves.
 func (k *Keeper) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() {
 		cancel()
+		for _, d := range k.owed {
+			k.giveBack(ctx, d.leases)
+		}
 		k.work.Wait()
+		k.leave(ctx)
 		for _, c := range k.conns {
 			c.http.CloseIdleConnections()
 		}
@@ -138,8 +144,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		k.gather(ctx, news)
+		k.change(k.settle)
 		if now := time.Now(); !now.Before(k.deadline) {
-			k.change(func() { k.expire(now, news) })
+			k.change(func() { k.expire(ctx, now, news) })
 		}
 		timer.Reset(max(time.Millisecond, time.Until(k.deadline)))
 		k.reveal() // before anybody is told

@@ -36,6 +36,9 @@ func (k *Keeper) connection(run context.Context, name string) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r := c.cfg.Auth.AppRole; k.cfg.Visit && r != nil && r.Wrapped {
+		return nil, refusedf("the wrapped secret_id can be taken once, and is left to the server")
+	}
 	c.begin.Do(func() { k.work.Go(func() { c.run(run) }) })
 	return c, nil
 }

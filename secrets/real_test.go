@@ -177,7 +177,7 @@ func file(t *testing.T, name, text string) string {
 func at(v *testenv.Vault, auth secrets.Auth) secrets.Config {
 	return secrets.Config{
 		Vaults: map[string]secrets.VaultConfig{"main": {Address: v.Addr, Timeout: 2 * time.Second, Auth: auth}},
-		Grace:  2 * time.Second, Settle: 100 * time.Millisecond,
+		Grace:  2 * time.Second, Limit: 2 * time.Second, Settle: 100 * time.Millisecond,
 	}
 }
 
