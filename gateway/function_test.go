@@ -185,7 +185,7 @@ func TestOfflineAFunctionThatOnlyDiscoveryKnowsIsUnverified(t *testing.T) {
 	s.doc("d", 1, aGateway, anAPI, aCaller)
 	s.is("route.r", StatePending, "fn=u.get")
 	b := s.w.Block(id("route.r"))
-	if len(b.Diags) != 1 || !Unverified(b.Diags[0]) || b.Diags.HasErrors() {
+	if len(b.Diags) != 1 || Unverified(b.Diags[0]) == "" || b.Diags.HasErrors() {
 		t.Errorf("%v", b.Diags)
 	}
 }
@@ -198,7 +198,7 @@ func TestSecretsAreWhatBlocksInForceName(t *testing.T) {
 	if got := s.w.Secrets(); len(got) != 2 {
 		t.Errorf("secrets: %v", got)
 	}
-	use, signer := SecretUse{id("secret.s0"), "f"}.Unit(), Unit{UnitSigner, "l"}
+	use, signer := SecretUse{ID: id("secret.s0"), Field: "f"}.Unit(), Unit{UnitSigner, "l"}
 	for _, u := range []Unit{use, signer} {
 		if in := s.w.Inputs(u); !in.Held || len(in.Gateways) != 1 || len(in.Forms) == 0 {
 			t.Errorf("%v: %+v", u, in)

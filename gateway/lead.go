@@ -130,7 +130,7 @@ func lambdaByName(name string) *Function {
 // waiting and unverified mark diagnostics in their Extra.
 type (
 	waiting    struct{}
-	unverified struct{}
+	unverified struct{ upstream string }
 )
 
 // Waits says of a diagnostic that it tells of a function that is not known yet: time may mend it.
@@ -139,10 +139,11 @@ func Waits(d *hcl.Diagnostic) bool {
 	return ok
 }
 
-// Unverified says of a diagnostic that it tells of a function that only discovery can know, where there is none.
-func Unverified(d *hcl.Diagnostic) bool {
-	_, ok := d.Extra.(unverified)
-	return ok
+// Unverified is the upstream of a diagnostic that tells of a function that only discovery can know, where there is none;
+// empty for all others.
+func Unverified(d *hcl.Diagnostic) (upstream string) {
+	u, _ := d.Extra.(unverified)
+	return u.upstream
 }
 
 // missingFunction is the diagnostic of a reference to a function that does not lead to one that is there; nil where it
@@ -175,7 +176,7 @@ func (a *application) missingFunction(from ID, ref Ref) *hcl.Diagnostic {
 	case leadWaiting:
 		if a.w.rules.Offline {
 			d := say(hcl.DiagWarning, "Unverified function", "Whether upstream %q has a function %q is known to discovery alone, which does not run here.", up, name)
-			d.Extra = unverified{}
+			d.Extra = unverified{up}
 			return d
 		}
 		d := say(hcl.DiagError, "Function not known yet", "Upstream %q has not said yet which functions it has. The block takes effect when it has said that there is one named %q.", up, name)

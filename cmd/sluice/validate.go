@@ -90,16 +90,18 @@ func (a *app) reportValidation(out validation, diags hclv2.Diagnostics, texts ma
 			return err
 		}
 	} else {
-		a.diagnose(diags, texts)
+		told := gatherUnverified(diags)
+		warnings := out.WarningCount - len(diags) + len(told)
+		a.diagnose(told, texts)
 		switch {
 		case out.Envoy != "":
 			fmt.Fprintf(a.errs, "%sEnvoy refuses the result\n\n%s\n", a.paint(red, "Error: "), out.Envoy)
 		case !out.Valid:
-			fmt.Fprintf(a.errs, "%s in %s.\n", tally(out.ErrorCount, out.WarningCount), plural(out.Documents, "document"))
+			fmt.Fprintf(a.errs, "%s in %s.\n", tally(out.ErrorCount, warnings), plural(out.Documents, "document"))
 		default:
 			note := ""
-			if out.WarningCount > 0 {
-				note = ", " + plural(out.WarningCount, "warning")
+			if warnings > 0 {
+				note = ", " + plural(warnings, "warning")
 			}
 			fmt.Fprintf(a.out, "%s The configuration is valid (%s%s).\n", a.paint(green, "Success!"), plural(out.Documents, "document"), note)
 		}
@@ -108,6 +110,32 @@ func (a *app) reportValidation(out validation, diags hclv2.Diagnostics, texts ma
 		return wrong()
 	}
 	return nil
+}
+
+// gatherUnverified makes one warning of all that tell of functions of one upstream that only discovery can know. It
+// stands at the first place.
+func gatherUnverified(diags hclv2.Diagnostics) (out hclv2.Diagnostics) {
+	places := map[string]int{}
+	for _, d := range diags {
+		places[gateway.Unverified(d)]++
+	}
+	for _, d := range diags {
+		up := gateway.Unverified(d)
+		if up == "" {
+			out = append(out, d)
+			continue
+		}
+		n := places[up]
+		if n == 0 {
+			continue
+		}
+		one := *d
+		one.Summary = "Unverified functions"
+		one.Detail = fmt.Sprintf("Which functions upstream %q has is known to discovery alone, which does not run here. Documents name some at %s, of which this is the first. "+
+			"To check them, let sluice world print on a live system what is known there, and give the file to -world.", up, plural(n, "place"))
+		out, places[up] = append(out, &one), 0
+	}
+	return out
 }
 
 // askEnvoy returns what an Envoy has against a world; empty is nothing.
