@@ -33,7 +33,7 @@ func TestIncrementalEqualsRebuild(t *testing.T) {
 // testRules has two features whose filters came later than the first ones.
 var testRules = &Rules{Features: []FeatureRule{
 	{Type: "old", Combine: Compose, Levels: AllLevels, Since: 1}, {Type: "new", Combine: Compose, Levels: AllLevels, Since: 2},
-	{Type: "newest", Combine: Nearest, Levels: AllLevels, Since: 3},
+	{Type: "newest", Combine: Nearest, Levels: AllLevels, Since: 3}, {Type: "reads", Combine: Compose, Levels: AllLevels, Since: 1},
 	{Type: "cred-s0", Combine: Compose, Levels: AllLevels, Since: 1}, {Type: "cred-s1", Combine: Compose, Levels: AllLevels},
 }}
 
@@ -149,7 +149,7 @@ func drawBlock(t *rapid.T) string {
 	value := func() string {
 		return rapid.SampledFrom([]string{"1", "20", "local.l0", "local.l1", "kv.k0", "kv.k1", "local.none"}).Draw(t, "value")
 	}
-	if f := rapid.SampledFrom([]string{"", "", "", "", "old", "new", "newest", "cred-s0", "cred-s1"}).Draw(t, "feature"); f != "" {
+	if f := rapid.SampledFrom([]string{"", "", "", "", "old", "new", "newest", "reads-a", "off", "cred-s0", "cred-s1"}).Draw(t, "feature"); f != "" {
 		bad += ";feature=" + f
 	}
 	switch rapid.IntRange(0, 11).Draw(t, "block") {

@@ -43,7 +43,8 @@ func (c *caller) build() *Call {
 func (c *caller) look() {
 	c.vars = pathVariables(c.match)
 	c.some, c.always = bodies(c.match.methods())
-	c.fields = c.some && (c.fn.REST == nil || c.fn.REST.Body == "" || hasFields(c.fn.REST.Body))
+	op := c.fn.REST // what a block declares makes its own body of what the client sends
+	c.fields = c.some && (op == nil || op.Declared != nil || op.Body == "" || hasFields(op.Body))
 }
 
 // hasBody says that requests of a method carry a body.

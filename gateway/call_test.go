@@ -182,6 +182,8 @@ func TestDeclaredCalls(t *testing.T) {
 			"path=`\"/x/\" request.path.id` ?q=request.query.q noquery"},
 		"body": {FunctionBlock{Method: "POST", Path: "/x", Body: Expr{Op: OpObject, Args: []Expr{{Op: OpConst, Value: "a"}, arg("a", "b")}}}, Match{Method: "POST", Path: "/x"},
 			map[string]Expr{"a": request("body", "in")}, `body={"a":request.body.in.b}`},
+		"a text of fields": {FunctionBlock{Method: "POST", Path: "/x", ContentType: "text/plain", Body: Expr{Op: OpTemplate, Args: []Expr{arg("a")}}}, Match{Method: "POST", Path: "/x"}, nil,
+			"body=`(request.query.a!=null ? request.query.a : request.body.a)` text/plain"},
 		"attribute": {FunctionBlock{Method: "POST", Path: "/x", Headers: map[string]Expr{"X-A": arg("a", "b")}}, Match{Method: "POST", Path: "/x"},
 			map[string]Expr{"a": {Op: OpObject}}, `x-a=b({})`},
 	} {

@@ -10,6 +10,7 @@ import (
 type fakeFeature struct {
 	FeatureBase
 	typ, name string
+	Reads     map[string]Expr
 }
 
 func (f *fakeFeature) FeatureType() string { return f.typ }
@@ -17,7 +18,7 @@ func (f *fakeFeature) FeatureType() string { return f.typ }
 // SecretUses is, of a type "cred-NAME", a field of that secret.
 func (f *fakeFeature) SecretUses() []SecretUse {
 	if name, ok := strings.CutPrefix(f.typ, "cred-"); ok {
-		return []SecretUse{{ID{KindSecret, name}, "f"}}
+		return []SecretUse{{ID: ID{KindSecret, name}, Field: "f"}}
 	}
 	return nil
 }

@@ -151,12 +151,22 @@ func (b fakeBlock) variants(tag string) []*Variant {
 	return []*Variant{{Name: "beta", Subset: &Subset{Tag: tag}, Matches: []*Match{{Headers: []*ValueMatch{{Name: "x", Present: true}}}}}}
 }
 
-// features is one of a type, or none.
+// features is one of a type, or none. "reads-NAME" reads a variable of the path, and "off" turns
+// off what does.
 func (b fakeBlock) features(kind string) []Feature {
 	if kind == "" {
 		return nil
 	}
-	return []Feature{&fakeFeature{FeatureBase{Range: b.Range()}, kind, "f"}}
+	f := &fakeFeature{FeatureBase: FeatureBase{Range: b.Range()}, typ: kind, name: "f"}
+	if variable, reads := strings.CutPrefix(kind, "reads-"); reads {
+		f.typ = "reads"
+		f.Reads = map[string]Expr{"x": {Op: OpTemplate, Args: []Expr{{Op: OpRequest, Path: []string{"path", variable}, Range: b.Range()}}, Range: b.Range()}}
+	}
+	if kind == "off" {
+		on := false
+		f.typ, f.Enabled = "reads", &on
+	}
+	return []Feature{f}
 }
 
 // upstream lists its sources as "SOURCE" or "SOURCE/PRIORITY" or "SOURCE/PRIORITY/WEIGHT", with commas between.
@@ -196,7 +206,7 @@ func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hc
 		return out, b.errorf("also %q", also)
 	}
 	up := b.ref(KindUpstream, f["up"])
-	r.To = []*Destination{{Upstream: up, Weight: &weight}}
+	r.To = []*Destination{{Upstream: up, Weight: &weight, Path: f["topath"], Range: b.Range()}}
 	if f["fn"] == "" {
 		out.Refs = append(out.Refs, up)
 	} else {
@@ -213,7 +223,7 @@ func (b fakeBlock) route(scope Scope, f map[string]string, out Value) (Value, hc
 		r.Matches[0].Headers = []*ValueMatch{{Name: f["header"], Present: true}}
 	}
 	r.Variants = b.variants(f["variant"])
-	r.Features = b.features(f["feature"])
+	r.Features, r.To[0].Features = b.features(f["feature"]), b.features(f["tofeature"])
 	if f["tag"] != "" {
 		r.To[0].Subset = &Subset{Tag: f["tag"]}
 	}

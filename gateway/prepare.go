@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,32 +84,7 @@ func (w *World) prepare(r *Route) (*prepared, hcl.Diagnostics) {
 			}
 		}
 	}
-	return p, appendNew(diags, p.strangers(r))
-}
-
-// strangers finds variables of the path in args that no match has, where a match takes its path from a function: of all
-// others the language saw it.
-func (p *prepared) strangers(r *Route) (diags hcl.Diagnostics) {
-	if !slices.ContainsFunc(r.Matches, func(m *Match) bool { return !m.Function.IsZero() }) || slices.Contains(p.matches, nil) {
-		return nil
-	}
-	known := map[string]bool{}
-	for _, m := range p.matches {
-		maps.Copy(known, pathVariables(m))
-	}
-	names := slices.Sorted(maps.Keys(known))
-	for _, to := range r.To {
-		c := &caller{to: to}
-		for _, arg := range slices.Sorted(maps.Keys(to.Args)) {
-			to.Args[arg].Walk(func(e Expr) {
-				if e.Op == OpRequest && len(e.Path) == 2 && e.Path[0] == "path" && !known[e.Path[1]] {
-					c.error(e, "Unknown path variable", "No match of the route has a variable {%s}.%s", e.Path[1], suggest(e.Path[1], names))
-				}
-			})
-		}
-		diags = append(diags, c.diags...)
-	}
-	return diags
+	return p, appendNew(diags, w.strangers(p, r))
 }
 
 // bind resolves the function of a destination; nil where it is not known.

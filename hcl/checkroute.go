@@ -173,7 +173,7 @@ func (d *decoder) checkPathNames(r *gateway.Route, matches []*gateway.Match) {
 			known[v] = true
 		}
 	}
-	d.eachExpr(reflect.ValueOf(r), func(e gateway.Expr) {
+	d.eachExpr(r, func(e gateway.Expr) {
 		if e.Op == gateway.OpRequest && len(e.Path) == 2 && e.Path[0] == "path" && !known[e.Path[1]] {
 			d.error(e.Range, "Unknown path variable", fmt.Sprintf(
 				"No match of the route has a variable {%s}.%s", e.Path[1], didYouMean(e.Path[1], sortedKeys(known))))
@@ -182,37 +182,9 @@ func (d *decoder) checkPathNames(r *gateway.Route, matches []*gateway.Match) {
 }
 
 // eachExpr visits every expression inside a decoded block. Blocks without expressions cost one look at uses.
-func (d *decoder) eachExpr(v reflect.Value, visit func(gateway.Expr)) {
-	if !d.w.uses.request && len(d.request) == 0 {
-		return
-	}
-	d.walkExprs(v, visit)
-}
-
-func (d *decoder) walkExprs(v reflect.Value, visit func(gateway.Expr)) {
-	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			d.walkExprs(v.Elem(), visit)
-		}
-	case reflect.Slice:
-		for i := range v.Len() {
-			d.walkExprs(v.Index(i), visit)
-		}
-	case reflect.Map:
-		for _, k := range v.MapKeys() {
-			d.walkExprs(v.MapIndex(k), visit)
-		}
-	case reflect.Struct:
-		if v.Type() == typExpr {
-			v.Interface().(gateway.Expr).Walk(visit)
-			return
-		}
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				d.walkExprs(v.Field(i), visit)
-			}
-		}
+func (d *decoder) eachExpr(block any, visit func(gateway.Expr)) {
+	if d.w.uses.request || len(d.request) > 0 {
+		gateway.EachExpr(block, visit)
 	}
 }
 
