@@ -28,6 +28,7 @@ var rooms = []struct {
 	{"catalog", []string{"gateway", "discovery", "catalog/policies", "tlsfiles"}, nil},
 	{"catalog/policies", nil, nil},
 	{"nomad", []string{"gateway", "discovery", "tlsfiles"}, nil},
+	{"nomad/policies", nil, nil},
 	{"secrets", []string{"gateway", "discovery", "secrets/policies", "tlsfiles"}, nil},
 	{"secrets/policies", nil, nil},
 	{"tlsfiles", nil, []string{}}, // a leaf for all who talk to a system
@@ -68,6 +69,11 @@ var only = []struct {
 		"github.com/hashicorp/consul/api",
 		[]string{"catalog", "internal/...", "bench", "bench/...", "cmd/..."},
 		"catalog is the one client of Consul",
+	},
+	{
+		"github.com/hashicorp/nomad/api",
+		[]string{"nomad", "internal/...", "bench", "bench/...", "cmd/..."},
+		"nomad is the one client of Nomad",
 	},
 	{
 		"github.com/hashicorp/vault/api",
