@@ -10,6 +10,9 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
+// RangeOf makes JSON of a range.
+func RangeOf(r hcl.Range) Range { return rangeOf(r) }
+
 func rangeOf(r hcl.Range) Range {
 	return Range{Document: r.Filename, Start: positionOf(r.Start), End: positionOf(r.End)}
 }

@@ -46,7 +46,7 @@ type Finder struct {
 type Secret struct {
 	Name      string   `json:"name"`              // of the block
 	Source    string   `json:"source"`            // where it comes from
-	State     string   `json:"state"`             // "starting", "ok", "failing", "expired" or "unwanted"
+	State     string   `json:"state"`             // "starting", "ok", "unusable", "failing", "expired" or "unwanted"
 	Note      string   `json:"note,omitempty"`    // which one it is, in its source's words
 	Since     string   `json:"since,omitempty"`   // when it came into force, RFC 3339
 	Age       float64  `json:"age_seconds"`       // since its source last answered; negative: it never did
@@ -57,4 +57,19 @@ type Secret struct {
 	Rotations uint64   `json:"rotations"`         // changes of material
 	Errors    uint64   `json:"errors"`            // looks that failed
 	UsedBy    []string `json:"used_by"`           // blocks that name it
+
+	Unusable []Unusable `json:"unusable,omitempty"` // uses for which it has not what it takes: the Envoys keep what they have
+}
+
+// Unusable is what is wrong with the content of a secret for those that use it in one way.
+type Unusable struct {
+	Problem string     `json:"problem"` // what is missing, or is not what it should be
+	Remedy  string     `json:"remedy"`  // what to do
+	Uses    []UsePlace `json:"uses"`    // who needs it
+}
+
+// UsePlace is where a block names a secret.
+type UsePlace struct {
+	Block string `json:"block"` // "upstream.shop"
+	Range Range  `json:"range"` // of the reference
 }

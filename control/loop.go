@@ -70,6 +70,7 @@ type Loop struct {
 	events *journal
 	subs   subscribers
 	meters *meters
+	unfits atomic.Pointer[map[gateway.Unit]*translate.MaterialError] // never nil; units whose secrets cannot be used
 
 	edits    atomic.Uint64 // rises with all that is recorded: endpoints are not
 	complete atomic.Bool   // every expected input has answered: the world may be recorded
@@ -96,6 +97,7 @@ func New(cfg Config) (*Loop, error) {
 	}
 	l := &Loop{cfg: cfg, log: cfg.Log.Named("control"), in: newInbox(), events: newJournal(), book: newBook(), settling: newSettling()}
 	l.gate = newGate(cfg)
+	l.unfits.Store(&map[gateway.Unit]*translate.MaterialError{})
 	l.inquest = newInquest(l)
 	m, err := newMeters(l, cfg.Metrics)
 	if err != nil {
@@ -217,6 +219,7 @@ func (l *Loop) apply(in gateway.Input, since time.Time) {
 		l.events.add(Event{Kind: "generation", Text: fmt.Sprintf("generation %d of the filter list is in force", next.Generation())})
 	}
 	l.tell(before, change)
+	l.tellTraffic(before, change)
 	l.want(change)
 	l.publish(change, since)
 	l.subs.wake()

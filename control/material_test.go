@@ -1,6 +1,8 @@
 package control
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -61,8 +63,33 @@ func TestMaterialThatIsNoCredentialsConvictsNobody(t *testing.T) {
 	if len(s.outbox.take()) > 0 {
 		t.Error("other replicas are told of a conviction")
 	}
+	// It is said where it can be read: what is wrong, and who needs it.
+	tell("1", map[string][]byte{"value": []byte("canary")})
+	all := s.Unfit()
+	if len(all) != 1 || all[0].Secret != id || !strings.Contains(all[0].Problem, `no field "access_key"`) || !strings.Contains(all[0].Remedy, "access_key") ||
+		len(all[0].Uses) != 1 || all[0].Uses[0].Block != (gateway.ID{Kind: gateway.KindUpstream, Name: "math"}) || all[0].Uses[0].At.Filename != "math.hcl" || all[0].Uses[0].At.Start.Line != 12 {
+		t.Errorf("unfit: %+v", all)
+	}
+	told := 0
+	for _, e := range s.Events(0) {
+		if e.Kind == "secret" {
+			told++
+		}
+	}
+	s.put("more.hcl", route("more", "/more")) // nothing new is to be said of the secret
+	if n := len(s.Events(0)); told == 0 || strings.Contains(fmt.Sprint(s.Unfit(), s.Events(0)), "canary") {
+		t.Errorf("%d of %d events tell of the secret: %+v", told, n, s.Events(0))
+	}
 	tell("3", map[string][]byte{"access_key": []byte("canary"), "secret_key": []byte("canary")})
 	if s.r.store.Get(signer) == nil {
 		t.Error("good credentials are not published")
+	}
+	if all := s.Unfit(); len(all) > 0 {
+		t.Errorf("unfit, with good credentials: %+v", all)
+	}
+	tell("4", map[string][]byte{})
+	s.put("math.hcl", "")
+	if all := s.Unfit(); len(all) > 0 {
+		t.Errorf("unfit, with nobody to use it: %+v", all)
 	}
 }

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"errors"
 	"time"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -25,10 +24,8 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 		}
 		r, err := l.build(in)
 		l.settling.built(key, in, r, err != nil)
-		unfit := (*translate.MaterialError)(nil)
 		switch {
-		case errors.As(err, &unfit):
-			l.unfit(unfit)
+		case l.unfit(in, err):
 			tx.Hold = append(tx.Hold, key)
 		case err != nil:
 			failed = append(failed, failure{key, l.blame(in), err.Error(), nil})
@@ -52,13 +49,6 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 		l.inquest.refused(f.key, f.forms, f.words, f.gateways)
 	}
 	l.accept(l.book.settled(l.w, append(l.book.freedNow(), change.Blocks...)))
-}
-
-// unfit says that the material of a secret cannot be used. It is what a store of secrets holds, and no block's fault: what
-// the Envoys have stays until there is another version.
-func (l *Loop) unfit(err *translate.MaterialError) {
-	l.log.Warn("a secret cannot be used, what the Envoys have stays", "secret", err.Secret.Name, "error", err)
-	l.events.add(Event{Kind: "secret", Block: err.Secret.String(), Text: err.Error()})
 }
 
 // failure is a unit that was refused, by an Envoy or before any saw it.

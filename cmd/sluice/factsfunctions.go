@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/console"
+	"github.com/sluice-gateway/sluice/control"
+	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/secrets"
 )
 
 // Finders implements console.Facts.
@@ -34,6 +37,7 @@ func (f *facts) Finders() []console.Finder {
 // Secrets implements console.Facts.
 func (f *facts) Secrets() []console.Secret {
 	out := []console.Secret{}
+	unusable := unusable(f.plane.loop.Unfit())
 	for _, s := range f.plane.secrets.Status() {
 		j := console.Secret{
 			Name: s.ID.Name, Source: s.Source, State: string(s.State), Note: s.Note, Since: stamp(s.Since), Age: s.Age.Seconds(),
@@ -43,7 +47,23 @@ func (f *facts) Secrets() []console.Secret {
 		if s.Age == 0 && s.State == "starting" {
 			j.Age = -1
 		}
+		if j.Unusable = unusable[s.ID]; len(j.Unusable) > 0 && s.State == secrets.OK {
+			j.State = "unusable"
+		}
 		out = append(out, j)
+	}
+	return out
+}
+
+// unusable is what the loop cannot use, by secret.
+func unusable(list []control.Unfit) map[gateway.ID][]console.Unusable {
+	out := map[gateway.ID][]console.Unusable{}
+	for _, u := range list {
+		j := console.Unusable{Problem: u.Problem, Remedy: u.Remedy, Uses: []console.UsePlace{}}
+		for _, use := range u.Uses {
+			j.Uses = append(j.Uses, console.UsePlace{Block: use.Block.String(), Range: console.RangeOf(use.At)})
+		}
+		out[u.Secret] = append(out[u.Secret], j)
 	}
 	return out
 }

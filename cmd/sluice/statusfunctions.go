@@ -69,4 +69,5 @@ func (a *app) showTroubledSecrets(list []console.Secret, now time.Time) {
 	if len(rows) > 1 {
 		a.table(rows, "")
 	}
+	a.showUnusable(list)
 }

@@ -25,6 +25,10 @@ func TestStatusShowsWhatFunctionsAndSecretsAreUpTo(t *testing.T) {
 		{Name: "for_ever", State: "ok"},
 		{Name: "soon", State: "ok", Expires: at(5 * time.Minute), UsedBy: []string{"upstream.math"}},
 		{Name: "lost", State: "failing", Expires: at(-time.Minute), Error: "permission denied", UsedBy: []string{"route.a", "route.b"}},
+		{Name: "key", Source: "vault secret/data/key", State: "unusable", UsedBy: []string{"upstream.shop"}, Unusable: []console.Unusable{{
+			Problem: `secret.key has no field "token"`, Remedy: "Put it there.",
+			Uses: []console.UsePlace{{Block: "upstream.shop", Range: console.Range{Document: "shop.hcl", Start: console.Position{Line: 7}}}},
+		}}},
 	}, now)
 	if diff := cmp.Diff(statusWant, out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -47,4 +51,10 @@ math/lambda:region="us-east-1"     starting, no endpoint to ask                 
 SECRET  STATE                       EXPIRES  USED BY
 soon    ok                          in 5m    upstream.math
 lost    failing: permission denied  expired  route.a route.b
+key     unusable                             upstream.shop
+
+Unusable secret: secret.key has no field "token"
+  needed by upstream.shop at shop.hcl:7
+  comes from vault secret/data/key
+  Put it there. The Envoys keep what they have until then.
 `
