@@ -15,14 +15,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	hclv2 "github.com/hashicorp/hcl/v2"
 
+	"github.com/sluice-gateway/sluice/discovery/ec2"
 	"github.com/sluice-gateway/sluice/discovery/lambda"
+	"github.com/sluice-gateway/sluice/gateway"
 )
 
 // awsConfig is one AWS account. What is left out comes from where AWS's own tools have it: the AWS_* environment, the
 // shared files, the role of the machine.
 type awsConfig struct {
 	Name       string      `hcl:"name,label"`
-	Region     string      `hcl:"region,optional"` // of the sts calls
+	Region     string      `hcl:"region,optional"` // of the sts calls, and where sluice discover lists instances
 	Profile    string      `hcl:"profile,optional"`
 	RoleARN    string      `hcl:"role_arn,optional"` // assumed with the credentials of the rest
 	ExternalID string      `hcl:"external_id,optional"`
@@ -50,20 +52,53 @@ func (c *agentConfig) checkAWS() (diags hclv2.Diagnostics) {
 	return diags
 }
 
-// lambdas are the options of the finders of Lambdas. It reads the files that AWS's own tools read, and calls nobody.
-func (c *agentConfig) lambdas(ctx context.Context) (out lambda.Options, err error) {
-	out.Connections = map[string]aws.CredentialsProvider{}
+// awsAccounts are the aws blocks as those use them who ask AWS. Its zero value has none.
+type awsAccounts struct {
+	configs   map[string]aws.Config
+	sts       map[string]string // where a block has it
+	transport *http.Transport   // nil: the usual one
+}
+
+// accounts reads the files that AWS's own tools read, and calls nobody. The credentials of a block are the same for all
+// who ask AWS: a role is assumed once.
+func (c *agentConfig) accounts(ctx context.Context) (out awsAccounts, err error) {
+	if c.aws != nil {
+		return *c.aws, nil
+	}
+	out = awsAccounts{configs: map[string]aws.Config{}, sts: map[string]string{}}
 	for _, a := range c.AWS {
-		if out.Connections[a.Name], err = a.credentials(ctx); err != nil {
+		if out.configs[a.Name], err = a.config(ctx); err != nil {
 			return out, &exit{codeDocuments, fmt.Errorf("aws %s: %w", a.Name, err)}
+		}
+		if a.Endpoint != "" {
+			out.sts[a.Name] = a.Endpoint
 		}
 	}
 	if bundle := os.Getenv("AWS_CA_BUNDLE"); bundle != "" {
-		if out.Transport, err = trusting(bundle); err != nil {
+		if out.transport, err = trusting(bundle); err != nil {
 			return out, &exit{codeDocuments, fmt.Errorf("AWS_CA_BUNDLE: %w", err)}
 		}
 	}
+	c.aws = &out
 	return out, nil
+}
+
+// lambdas are the options of the finders of Lambdas.
+func (c *agentConfig) lambdas(ctx context.Context) (out lambda.Options, err error) {
+	all, err := c.accounts(ctx)
+	if err != nil {
+		return out, err
+	}
+	out = lambda.Options{Connections: map[string]aws.CredentialsProvider{}, Transport: all.transport}
+	for name, cfg := range all.configs {
+		out.Connections[name] = cfg.Credentials
+	}
+	return out, nil
+}
+
+// instances are the options of the ec2 source.
+func (a awsAccounts) instances(reveal gateway.Reveal) ec2.Options {
+	return ec2.Options{Connections: a.configs, STS: a.sts, Transport: a.transport, Reveal: reveal}
 }
 
 // trusting trusts the certificates of a file alone.
@@ -81,7 +116,8 @@ func trusting(bundle string) (*http.Transport, error) {
 	return t, nil
 }
 
-func (a *awsConfig) credentials(ctx context.Context) (aws.CredentialsProvider, error) {
+// config is what AWS's own tools would have, with the credentials of the block.
+func (a *awsConfig) config(ctx context.Context) (aws.Config, error) {
 	var options []func(*config.LoadOptions) error
 	if a.Region != "" {
 		options = append(options, config.WithRegion(a.Region))
@@ -91,23 +127,24 @@ func (a *awsConfig) credentials(ctx context.Context) (aws.CredentialsProvider, e
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration of AWS: %w", err)
+		return cfg, fmt.Errorf("read the configuration of AWS: %w", err)
 	}
 	if a.RoleARN == "" {
-		return cfg.Credentials, nil
+		return cfg, nil
 	}
 	if cfg.Region == "" {
-		return nil, errors.New("a role needs a region, in which it is assumed")
+		return cfg, errors.New("a role needs a region, in which it is assumed")
 	}
 	client := sts.NewFromConfig(cfg, func(o *sts.Options) {
 		if a.Endpoint != "" {
 			o.BaseEndpoint = aws.String(a.Endpoint)
 		}
 	})
-	return aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, a.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, a.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = sessionName
 		if a.ExternalID != "" {
 			o.ExternalID = aws.String(a.ExternalID)
 		}
-	})), nil
+	}))
+	return cfg, nil
 }

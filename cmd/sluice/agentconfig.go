@@ -32,6 +32,7 @@ type agentConfig struct {
 	Telemetry *telemetryConfig `hcl:"telemetry,block"`
 
 	grace time.Duration
+	aws   *awsAccounts // once they are made
 }
 
 // documentsConfig says where documents are: on disk or in Consul.

@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
+	"github.com/sluice-gateway/sluice/discovery/ec2"
 	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/gateway"
 )
@@ -16,18 +17,23 @@ import (
 // commands: the blocks are known, and open nothing.
 type platforms struct {
 	consuls []*catalog.Client
+	aws     awsAccounts
 	reveal  gateway.Reveal // of the secrets that blocks name as credentials; nil offline
 }
 
 // kinds lists every kind of source.
 func (p platforms) kinds() []discovery.Kind {
-	return []discovery.Kind{catalog.Kind(p.consuls...), static.Kind(), dns.Kind()}
+	return []discovery.Kind{catalog.Kind(p.consuls...), static.Kind(), dns.Kind(), ec2.Kind(p.aws.instances(p.reveal))}
 }
 
 // connect makes the connections of the configuration, but for reveal, and says which Consul has the documents, if one
 // has. It asks nobody. The caller closes them.
-func (c *agentConfig) connect(_ context.Context, log hclog.Logger) (p platforms, kv *catalog.Client, err error) {
+func (c *agentConfig) connect(ctx context.Context, log hclog.Logger) (p platforms, kv *catalog.Client, err error) {
 	if p.consuls, kv, err = c.clients(log); err != nil {
+		return p, nil, err
+	}
+	if p.aws, err = c.accounts(ctx); err != nil {
+		p.close()
 		return p, nil, err
 	}
 	return p, kv, nil
