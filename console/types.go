@@ -175,7 +175,7 @@ type NodeType struct {
 type Event struct {
 	ID    uint64    `json:"id"`              // rises by one
 	Time  time.Time `json:"time"`            // when
-	Kind  string    `json:"kind"`            // "block", "connected", "disconnected", "nack", "quarantine", "freeze", "generation", "secret" or "open"
+	Kind  string    `json:"kind"`            // "block", "connected", "disconnected", "nack", "quarantine", "freeze", "generation", "secret", "upstream" or "open"
 	Block string    `json:"block,omitempty"` // that it is about
 	Node  string    `json:"node,omitempty"`  // that it is about
 	Text  string    `json:"text"`            // in words
