@@ -13,6 +13,7 @@ import (
 type entry struct {
 	name string
 	subs map[*subscriber]struct{}
+	left time.Time // when the last of them left
 
 	known bool // it was read once
 	stale bool // what is known may have changed, and is still served

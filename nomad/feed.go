@@ -56,6 +56,7 @@ func (c *Client) join(at scope, name string, checks bool) (sub *subscriber, leav
 func (f *feed) leave(e *entry, sub *subscriber) {
 	f.mu.Lock()
 	delete(e.subs, sub)
+	e.left = time.Now()
 	f.subs--
 	idle := f.subs == 0
 	if s := f.session; idle && s != nil {

@@ -33,6 +33,9 @@ type session struct {
 	reopens bool      // the gap may be between two streams
 }
 
+// forgotten is how long a service that nobody wants is remembered. A source that failed is run again in between.
+const forgotten = time.Minute
+
 // turns is how many services are read again with each list of a stream, in turn. A stream that has lost an event and
 // told a later one looks whole.
 const turns = 100
@@ -144,7 +147,7 @@ func (s *session) listed(l listed, streams, opened bool) error {
 		first := !s.ready
 		s.ready, f.fails = true, 0
 		for name, e := range f.names {
-			if len(e.subs) == 0 {
+			if len(e.subs) == 0 && now.Sub(e.left) > forgotten {
 				delete(f.names, name)
 				delete(s.due, e)
 				continue

@@ -27,6 +27,7 @@ type agentConfig struct {
 	Consuls   []*consulConfig  `hcl:"consul,block"`
 	Vaults    []*vaultConfig   `hcl:"vault,block"`
 	AWS       []*awsConfig     `hcl:"aws,block"`
+	Nomads    []*nomadConfig   `hcl:"nomad,block"`
 	XDS       *xdsConfig       `hcl:"xds,block"`
 	HTTP      *httpConfig      `hcl:"http,block"`
 	Telemetry *telemetryConfig `hcl:"telemetry,block"`
@@ -132,6 +133,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 		diags = append(diags, cfg.check(merged.MissingItemRange())...)
 		diags = append(diags, cfg.checkVaults()...)
 		diags = append(diags, cfg.checkAWS()...)
+		diags = append(diags, cfg.checkNomads()...)
 	}
 	return cfg, diags, texts, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/discovery/ec2"
 	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/gateway"
+	"github.com/sluice-gateway/sluice/nomad"
 )
 
 // platforms are the connections to what sources ask, as the agent is configured. Its zero value is that of offline
@@ -18,12 +19,15 @@ import (
 type platforms struct {
 	consuls []*catalog.Client
 	aws     awsAccounts
+	nomads  []*nomad.Client
 	reveal  gateway.Reveal // of the secrets that blocks name as credentials; nil offline
 }
 
 // kinds lists every kind of source.
 func (p platforms) kinds() []discovery.Kind {
-	return []discovery.Kind{catalog.Kind(p.consuls...), static.Kind(), dns.Kind(), ec2.Kind(p.aws.instances(p.reveal))}
+	return []discovery.Kind{
+		catalog.Kind(p.consuls...), nomad.Kind(nomad.Options{Clients: p.nomads}), static.Kind(), dns.Kind(), ec2.Kind(p.aws.instances(p.reveal)),
+	}
 }
 
 // connect makes the connections of the configuration, but for reveal, and says which Consul has the documents, if one
@@ -36,12 +40,19 @@ func (c *agentConfig) connect(ctx context.Context, log hclog.Logger) (p platform
 		p.close()
 		return p, nil, err
 	}
+	if p.nomads, err = c.nomads(log); err != nil {
+		p.close()
+		return p, nil, err
+	}
 	return p, kv, nil
 }
 
 // close ends the connections. It does not wait.
 func (p platforms) close() {
 	for _, c := range p.consuls {
+		c.Close()
+	}
+	for _, c := range p.nomads {
 		c.Close()
 	}
 }

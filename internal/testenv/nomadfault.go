@@ -22,6 +22,8 @@ type NomadFault struct {
 	NoIndex bool          // the answer lacks X-Nomad-Index
 	Filter  bool          // 200, an empty list and no index: what namespace * answers to a token that may read nothing
 	Late    bool          // a refused event stream is 200 and ends, as newer releases refuse one
+	Cut     bool          // an event stream ends after its first line
+	Restive bool          // queries answer at once that should wait
 	Delay   time.Duration // before the answer
 }
 

@@ -131,7 +131,7 @@ func (n *Nomad) list(w http.ResponseWriter, r *http.Request, f NomadFault, who *
 		return
 	}
 	n.mu.Unlock()
-	if !n.await(r, at.region+"/"+at.namespace) {
+	if !f.Restive && !n.await(r, at.region+"/"+at.namespace) {
 		return
 	}
 	n.mu.Lock()
@@ -245,6 +245,9 @@ func (n *Nomad) stream(w http.ResponseWriter, r *http.Request, f NomadFault, who
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write([]byte("{}\n"))
 	_ = out.Flush()
+	if f.Cut {
+		panic(http.ErrAbortHandler)
+	}
 	after, _ := strconv.ParseUint(r.URL.Query().Get("index"), 10, 64)
 	next, cut := n.closest(after)
 	beat := time.NewTicker(n.opts.Heartbeat)
