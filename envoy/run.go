@@ -71,11 +71,11 @@ func Run(ctx context.Context, o Options) error {
 	if err := executable(o.Path); err != nil {
 		return fmt.Errorf("run envoy: %w", err)
 	}
-	dir, err := os.MkdirTemp("", "sluice-envoy-")
+	dir, remove, err := Folder()
 	if err != nil {
-		return fmt.Errorf("make a directory for envoy's bootstrap: %w", err)
+		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	config := filepath.Join(dir, "bootstrap.json")
 	if err := os.WriteFile(config, o.BootstrapJSON, 0o600); err != nil {
 		return fmt.Errorf("write envoy's bootstrap: %w", err)

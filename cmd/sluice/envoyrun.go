@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -70,11 +68,11 @@ func (a *app) envoyRun(ctx context.Context, f envoyRunFlags, extra []string) err
 		return err
 	}
 	if o.TLS != nil && o.TLS.SecretsFile == "" {
-		dir, err := os.MkdirTemp("", "sluice-envoy-")
+		dir, remove, err := envoy.Folder()
 		if err != nil {
-			return fmt.Errorf("make a directory for the secrets file: %w", err)
+			return err
 		}
-		defer os.RemoveAll(dir)
+		defer remove()
 		o.TLS.SecretsFile = filepath.Join(dir, "secrets.json")
 	}
 	if o.TLS != nil {
