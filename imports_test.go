@@ -86,6 +86,11 @@ var only = []struct {
 		"the language belongs to package hcl; others use the root package, for ranges and diagnostics",
 	},
 	{
+		"github.com/vmware/govmomi/...",
+		[]string{"discovery/vsphere", "internal/...", "bench", "bench/..."},
+		"discovery/vsphere is the one client of vSphere",
+	},
+	{
 		"github.com/spf13/cobra",
 		[]string{"cmd/...", "internal/..."},
 		"things are constructed and wired in cmd",
