@@ -21,8 +21,8 @@ import (
 
 // A page is bounded in size, and so is a reservation in it, which may have as many instances as a page.
 const (
-	mostBytes       = 128 << 20
-	mostReservation = 64 << 20
+	mostBytes       = 64 << 20
+	mostReservation = 32 << 20
 )
 
 type digest [sha256.Size]byte
@@ -123,10 +123,10 @@ func (p *page) cut(body io.Reader) (rest []byte, fresh []digest, err error) {
 		p.instances = append(p.instances, list...)
 	}
 	switch err := scanner.Err(); {
-	case err != nil:
-		return nil, nil, fmt.Errorf("read an answer: %w", err)
 	case bounded.N <= 0:
 		return nil, nil, fmt.Errorf("an answer has more than %d bytes", mostBytes)
+	case err != nil:
+		return nil, nil, fmt.Errorf("read an answer: %w", err)
 	case s.state != behind:
 		return nil, nil, errors.New("an answer has no list of reservations, or a part of one")
 	}
@@ -137,6 +137,7 @@ func (p *page) cut(body io.Reader) (rest []byte, fresh []digest, err error) {
 type splitter struct {
 	state       place
 	reservation bool // the last token is one
+	element     element
 }
 
 type place uint8
@@ -196,9 +197,9 @@ func (s *splitter) splitList(data []byte, atEOF bool) (int, []byte, error) {
 		s.state = behind
 		return len(listEnds), data[:len(listEnds)], nil
 	case bytes.HasPrefix(data, itemBegins):
-		n, err := element(data)
+		n, err := s.element.end(data)
 		if n > 0 {
-			s.reservation = true
+			s.reservation, s.element = true, element{}
 			return n, data[:n], nil
 		}
 		if err == nil && atEOF {
@@ -213,31 +214,34 @@ func (s *splitter) splitList(data []byte, atEOF bool) (int, []byte, error) {
 	return 0, nil, errMarkup
 }
 
-// element is the length of the element that data begins with; 0 means that its end is not there yet.
-func element(data []byte) (int, error) {
-	depth := 0
-	for at := 0; ; {
-		open := bytes.IndexByte(data[at:], '<')
+// element is the search for the end of one, which goes on where it stopped when more of it has arrived.
+type element struct{ at, depth int }
+
+// end is the length of the element that data begins with; 0 means that its end is not there yet.
+func (e *element) end(data []byte) (int, error) {
+	for {
+		open := bytes.IndexByte(data[e.at:], '<')
 		if open < 0 {
+			e.at = len(data)
 			return 0, nil
 		}
-		at += open
-		end := bytes.IndexByte(data[at:], '>')
+		e.at += open
+		end := bytes.IndexByte(data[e.at:], '>')
 		if end < 0 {
 			return 0, nil
 		}
-		tag := data[at : at+end+1]
-		at += end + 1
+		tag := data[e.at : e.at+end+1]
+		e.at += end + 1
 		switch {
 		case len(tag) < 3 || tag[1] == '!' || tag[1] == '?':
 			return 0, errMarkup
 		case tag[1] == '/':
-			depth--
+			e.depth--
 		case tag[len(tag)-2] != '/':
-			depth++
+			e.depth++
 		}
-		if depth == 0 {
-			return at, nil
+		if e.depth == 0 {
+			return e.at, nil
 		}
 	}
 }
