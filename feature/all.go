@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/feature/response"
 	"github.com/sluice-gateway/sluice/feature/retry"
 	"github.com/sluice-gateway/sluice/feature/timeout"
+	"github.com/sluice-gateway/sluice/feature/tls"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
@@ -26,8 +27,8 @@ import (
 //     request and response, since it leaves to the script what these must not see changed, or must not change after it.
 //  3. mirror, retry, timeout: parts of the route action, without a filter: the router, which carries them out, is the
 //     last filter; among themselves their order means nothing.
-//  4. http2, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster. http2 comes first,
-//     since health_check asks as the upstream is spoken to.
+//  4. http2, tls, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster. http2 comes
+//     first, since tls names the protocol and health_check asks as the upstream is spoken to.
 //  5. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 //
 // A feature that admits or refuses requests belongs before request.
@@ -40,6 +41,7 @@ func All() []translate.Kind {
 		retry.Kind(),
 		timeout.Kind(),
 		http2.Kind(),
+		tls.Kind(),
 		healthcheck.Kind(),
 		circuitbreaker.Kind(),
 		outlier.Kind(),

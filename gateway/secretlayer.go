@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// carrier is one field of a secret on one gateway.
-type carrier struct{ field, gateway string }
+// carrier is one part of a secret on one gateway: see SecretUse.
+type carrier struct{ part, gateway string }
 
 // carriage is a secret that a route takes to a gateway.
 type carriage struct {
@@ -45,7 +45,7 @@ func (a *application) takeSecrets(in Input) {
 // secretUnits touches what carries a secret.
 func (a *application) secretUnits(id ID) {
 	for c := range a.w.carried.of(id) {
-		a.units[SecretUse{id, c.field}.Unit()] = struct{}{}
+		a.units[secretUnit(id, c.part)] = struct{}{}
 	}
 	for upstream := range a.w.signs.of(id) {
 		a.units[Unit{UnitSigner, upstream}] = struct{}{}
@@ -63,12 +63,13 @@ func (w *World) version(in *Inputs, secret ID) {
 }
 
 func (w *World) secretInputs(in *Inputs) {
-	name, field, _ := strings.Cut(in.Unit.Name, "/")
+	name, part, _ := strings.Cut(in.Unit.Name, "/")
 	id := ID{KindSecret, name}
-	in.Field = field
+	field, form, _ := strings.Cut(part, "#")
+	in.Field, in.Form = field, SecretForm(form)
 	gateways := map[string]bool{}
 	for c := range w.carried.of(id) {
-		if c.field == field {
+		if c.part == part {
 			gateways[c.gateway] = true
 		}
 	}

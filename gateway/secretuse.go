@@ -1,18 +1,38 @@
 package gateway
 
+// SecretForm is what Envoy makes of a secret.
+type SecretForm string
+
+// The forms of a secret.
+const (
+	FormValue       SecretForm = ""            // one value, such as a token
+	FormCertificate SecretForm = "certificate" // a chain of certificates, the leaf first, and its key; both PEM
+	FormAuthorities SecretForm = "authorities" // certificates that are trusted; PEM
+)
+
 // SecretUse is a whole secret, or one field of it, that some feature hands to Envoy.
 type SecretUse struct {
 	ID    ID     // of the secret
-	Field string // of its material; "" is its only one
+	Field string // of its material; "" is its only one, or, of a certificate, those that bear its parts
+	Form  SecretForm
 }
 
 // Unit is the SDS resource that carries it.
-func (u SecretUse) Unit() Unit {
-	name := u.ID.Name
-	if u.Field != "" {
-		name += "/" + u.Field
+func (u SecretUse) Unit() Unit { return secretUnit(u.ID, u.part()) }
+
+func secretUnit(id ID, part string) Unit {
+	if part == "" {
+		return Unit{UnitSecret, id.Name}
 	}
-	return Unit{Type: UnitSecret, Name: name}
+	return Unit{UnitSecret, id.Name + "/" + part}
+}
+
+// part is the field and the form in one word.
+func (u SecretUse) part() string {
+	if u.Form == FormValue {
+		return u.Field
+	}
+	return u.Field + "#" + string(u.Form)
 }
 
 // SecretUser is implemented by the features that use secrets. Each use is also among their Refs.

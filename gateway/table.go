@@ -60,7 +60,7 @@ func (a *application) count(f *flat, n int) {
 		}
 	}
 	for c := range f.carries {
-		if a.w.carried.add(c.ID, carrier{c.Field, c.gateway}, n) {
+		if a.w.carried.add(c.ID, carrier{c.part(), c.gateway}, n) {
 			a.units[c.Unit()] = struct{}{}
 		}
 	}
@@ -135,7 +135,7 @@ func (w *World) AllUnits() []Unit {
 	}
 	for id, uses := range w.carried.entries() {
 		for c := range uses {
-			set[SecretUse{id, c.field}.Unit()] = struct{}{}
+			set[secretUnit(id, c.part)] = struct{}{}
 		}
 	}
 	return slices.SortedFunc(maps.Keys(set), CompareUnit)

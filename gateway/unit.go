@@ -70,9 +70,10 @@ type Inputs struct {
 	Subsets   []SubsetKeys // cluster, assignment: what some destination selects by; sorted
 	Endpoints []Locals     // assignment: sorted by priority, then locality
 
-	Secret  ID     // secret: whose material; signer: the credentials
-	Field   string // secret: of the material; "" is its only one
-	Version string // secret, signer: of the material; Held while it is not known
+	Secret  ID         // secret: whose material; signer: the credentials
+	Field   string     // secret: of the material; "" is its only one
+	Form    SecretForm // secret: what is made of it
+	Version string     // secret, signer: of the material; Held while it is not known
 }
 
 // TableRoute is one alternative of a route as it stands in the table of a host.

@@ -88,12 +88,14 @@ func schemaOf(kinds []translate.Kind) *hcl.Schema {
 	}})
 }
 
-// reveal gives every secret fields whose values say where they are from.
+// reveal gives every secret fields whose values say where they are from, and a certificate.
 func reveal(secret gateway.ID) (gateway.Material, bool) {
 	fields := map[string][]byte{}
 	for _, name := range []string{"value", "key", "token", "access_key", "secret_key"} {
 		fields[name] = []byte(name + "-of-" + secret.Name)
 	}
+	c := TheCertificates()
+	fields["ca"], fields["certificate"], fields["private_key"] = c.Authority, c.Chain, c.Key
 	return gateway.NewMaterial(fields), true
 }
 

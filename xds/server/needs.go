@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	resourcev3 "github.com/envoyproxy/go-control-plane/pkg/resource/v3"
 
 	"github.com/sluice-gateway/sluice/xds/store"
@@ -59,14 +61,17 @@ func (st *stream) report(all []late) {
 		"resources", len(all), "resource", all[0].name, "need", all[0].need.String())
 }
 
-// parked says that a resource waits for something without a limit: a cluster for an assignment that is held, since
-// Envoy would replace its warm cluster by an empty one; a virtual host for its RouteConfiguration, since Envoy drops
+// parked says that a resource waits for something without a limit: a cluster for an assignment or a secret that is held,
+// since Envoy would replace its warm cluster by an empty one, or by one that cannot speak TLS; a virtual host for its RouteConfiguration, since Envoy drops
 // virtual hosts that it has no table for.
 func (p *planner) parked(t *typeState, name string, r *store.Resource) bool {
 	switch t.url {
 	case resourcev3.ClusterType:
 		a := r.Assignment()
-		return a != "" && p.v.Find(store.Key{Type: resourcev3.EndpointType, Name: a}).Held
+		if a != "" && p.v.Find(store.Key{Type: resourcev3.EndpointType, Name: a}).Held {
+			return true
+		}
+		return slices.ContainsFunc(r.Needs, func(k store.Key) bool { return k.Type == resourcev3.SecretType && p.v.Find(k).Held })
 	case resourcev3.VirtualHostType:
 		tables := p.st.types[resourcev3.RouteType]
 		return tables != nil && tables.have[namespace(name)] == nil

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -34,6 +33,12 @@ func (t *Translator) WithReveal(reveal gateway.Reveal) *Translator {
 	return &out
 }
 
+// SystemAuthorities is where the authorities that a machine trusts are, on the machines of the Envoys.
+const SystemAuthorities = systemCAs
+
+// TLSSocket is the name of Envoy's transport socket for TLS.
+const TLSSocket = tlsSocket
+
 // secretWait is how long an Envoy that starts waits for a secret before it serves without.
 const secretWait = 2 * time.Second
 
@@ -56,6 +61,28 @@ func (t *Translator) secret(in gateway.Inputs) (*Resource, error) {
 	if !ok {
 		return nil, material(in.Secret, "the material of %s is not known", in.Secret)
 	}
+	key := KeyOf(in.Unit)
+	made, err := formed(in, found)
+	if err != nil {
+		return nil, err
+	}
+	made.Name = key.Name
+	return &Resource{Key: key, Message: made}, nil
+}
+
+// formed is the material in the form that is asked for.
+func formed(in gateway.Inputs, found gateway.Material) (*tlsv3.Secret, error) {
+	switch in.Form {
+	case gateway.FormCertificate:
+		return certificate(in, found)
+	case gateway.FormAuthorities:
+		return authorities(in, found)
+	}
+	return value(in, found)
+}
+
+// value is one value as a header can hold it.
+func value(in gateway.Inputs, found gateway.Material) (*tlsv3.Secret, error) {
 	field := in.Field
 	if field == "" {
 		field = wholeField
@@ -71,11 +98,5 @@ func (t *Translator) secret(in gateway.Inputs) (*Resource, error) {
 	if bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return nil, material(in.Secret, "field %q of %s holds a line break or another control character, which no header can", field, in.Secret)
 	}
-	key := KeyOf(in.Unit)
-	return &Resource{Key: key, Message: &tlsv3.Secret{
-		Name: key.Name,
-		Type: &tlsv3.Secret_GenericSecret{GenericSecret: &tlsv3.GenericSecret{
-			Secret: &corev3.DataSource{Specifier: &corev3.DataSource_InlineBytes{InlineBytes: bytes.Clone(value)}},
-		}},
-	}}, nil
+	return &tlsv3.Secret{Type: &tlsv3.Secret_GenericSecret{GenericSecret: &tlsv3.GenericSecret{Secret: inline(value)}}}, nil
 }

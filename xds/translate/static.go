@@ -11,6 +11,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -19,7 +20,7 @@ import (
 // StaticBootstrap is a bootstrap that holds all the resources itself: listeners with their routes and hosts, clusters
 // with their endpoints. Envoy serves from it, or judges it with --mode validate, without a control plane. The resources
 // are not changed. Hosts and assignments whose listener or cluster is not among the resources are left out, and so are
-// filters whose configuration is not, such as a signer whose secret is unknown; references to missing clusters are not
+// filters whose configuration is not, such as a signer whose secret is unknown, and certificates that are not; references to missing clusters are not
 // judged. Its limits are those of package bootstrap.
 func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	static := &bootstrapv3.Bootstrap_StaticResources{}
@@ -27,8 +28,11 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	hosts := map[string][]*routev3.VirtualHost{}
 	assignments := map[string]*endpointv3.ClusterLoadAssignment{}
 	extensions := map[string]*corev3.TypedExtensionConfig{}
+	secrets := map[string]*tlsv3.Secret{}
 	for _, r := range resources {
 		switch m := r.Message.(type) {
+		case *tlsv3.Secret:
+			secrets[m.Name] = m
 		case *routev3.RouteConfiguration:
 			tables[m.Name] = m
 		case *routev3.VirtualHost:
@@ -50,6 +54,9 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 			static.Listeners = append(static.Listeners, l)
 		case *clusterv3.Cluster:
 			c, err := inlineSigner(inlineEndpoints(m, assignments[m.Name]), extensions)
+			if err == nil {
+				c, err = inlineSecrets(c, secrets)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("cluster %s: %w", m.Name, err)
 			}
