@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -100,5 +101,66 @@ func TestAnUpstreamsFeatureIsTheSameOnEveryGateway(t *testing.T) {
 		if len(got) != 1 || fmt.Sprint(got[0].From) != "upstream.u" {
 			t.Errorf("on %s: %v", g.Name, got)
 		}
+	}
+}
+
+func TestFeaturesOfFunctionBlocksHoldOnTheirFunction(t *testing.T) {
+	rules := &Rules{Features: []FeatureRule{{Type: "admit", Combine: Add}, {Type: "near", Combine: Nearest}, {Type: "chain", Combine: Compose}}}
+	for name, c := range map[string]struct {
+		blocks                               map[string]string // features by the name that the block is laid on
+		gateway, upstream, policy, route, to string
+		calls                                string // "" is v1/get
+		want                                 string
+	}{
+		"between the upstream and policies":      {blocks: map[string]string{"v1/get": "chain:f"}, gateway: "chain:g", upstream: "chain:u", policy: "chain:p", route: "chain:r", to: "chain:t", want: "g u f p r t"},
+		"a route cannot drop what admits":        {blocks: map[string]string{"v1/get": "admit:f"}, route: "admit:r-", want: "f"},
+		"nearer than the upstream":               {blocks: map[string]string{"v1/get": "near:f"}, upstream: "near:u", want: "f"},
+		"a policy is nearer":                     {blocks: map[string]string{"v1/get": "near:f"}, policy: "near:p", want: "p"},
+		"a route is nearer":                      {blocks: map[string]string{"v1/get": "near:f"}, route: "near:r", want: "r"},
+		"off turns the upstream's off":           {blocks: map[string]string{"v1/get": "near:f-"}, upstream: "near:u", want: ""},
+		"a route turns it off":                   {blocks: map[string]string{"v1/get": "near:f"}, route: "near:r-", want: ""},
+		"locked is not replaced":                 {blocks: map[string]string{"v1/get": "near:f!"}, route: "near:r", want: "f"},
+		"locked above is not replaced":           {blocks: map[string]string{"v1/get": "near:f"}, gateway: "near:g!", want: "g"},
+		"of another function":                    {blocks: map[string]string{"put": "chain:f"}, want: ""},
+		"by the short name":                      {blocks: map[string]string{"get": "chain:f"}, want: "f"},
+		"called by the short name":               {blocks: map[string]string{"v1/get": "chain:f"}, calls: "get", want: "f"},
+		"by both names":                          {blocks: map[string]string{"v1/get": "chain:f", "get": "chain:s"}, want: "f s"},
+		"by both names, the short one is nearer": {blocks: map[string]string{"v1/get": "near:f", "get": "near:s"}, calls: "get", want: "s"},
+		"by a short name of several":             {blocks: map[string]string{"list": "chain:f"}, calls: "v1/list", want: "f"},
+		"by a short name that means another":     {blocks: map[string]string{"list": "chain:f"}, calls: "v2/list", want: ""},
+		"of what a block declares":               {blocks: map[string]string{"own=/own": "chain:f"}, calls: "own", want: "f"},
+		"of what a block declares again":         {blocks: map[string]string{"put=/own": "chain:f"}, calls: "put", want: "f"},
+		"of no call":                             {blocks: map[string]string{"v1/get": "chain:f"}, upstream: "chain:u", calls: "-", want: "u"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t)
+			s.w = New(rules)
+			s.doc("d", 1, aGateway, anAPI)
+			s.lists("v1/get~get", "put", "v1/list~list", "v2/list~list")
+			for on, words := range c.blocks {
+				on, path, _ := strings.Cut(on, "=")
+				s.w.functions.set(FunctionID("u", on), bindFunction(&FunctionBlock{Upstream: "u", Name: on, Path: path, Features: features(words)}))
+			}
+			s.w.blocks.set(ID{KindPolicy, "p"}, &Block{InForce: &Form{Value: Value{Instances: map[string]any{"p": &Policy{Features: features(c.policy)}}}}})
+			to := &Destination{Features: features(c.to)}
+			var fn *Function
+			if c.calls != "-" {
+				to.Function = Ref{ID: FunctionID("u", cmp.Or(c.calls, "v1/get"))}
+				if fn = s.w.lead(to.Function.ID).fn; fn == nil {
+					t.Fatalf("%s leads nowhere", to.Function)
+				}
+			}
+			r := &Route{Name: "r", Features: features(c.route), Policies: []Ref{{ID: ID{KindPolicy, "p"}}}}
+			var names []string
+			for _, e := range s.w.effective(&Gateway{Name: "g", Features: features(c.gateway)}, &Upstream{Name: "u", Features: features(c.upstream)}, r, to, fn) {
+				names = append(names, e.Feature.(*fakeFeature).name)
+				if (e.Level == LevelFunction) != (e.From.Kind == KindFunction) {
+					t.Errorf("%s is from %s, on the level %s", names[len(names)-1], e.From, e.Level)
+				}
+			}
+			if have := strings.Join(names, " "); have != c.want {
+				t.Errorf("%s, want %s", have, c.want)
+			}
+		})
 	}
 }
