@@ -86,7 +86,7 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 	return &Resource{
 		Key:     Key{TypeURL: ClusterType, Name: c.Name},
 		Message: c,
-		Needs:   []Key{{TypeURL: AssignmentType, Name: c.EdsClusterConfig.ServiceName}},
+		Needs:   append(out.Needs, Key{TypeURL: AssignmentType, Name: c.EdsClusterConfig.ServiceName}),
 	}, nil
 }
 

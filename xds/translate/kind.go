@@ -65,6 +65,7 @@ type Cluster struct {
 	Upstream *gateway.Upstream
 	Cluster  *clusterv3.Cluster
 	HTTP     *httpv3.HttpProtocolOptions
+	Needs    []Key // secrets that it refers to; append to it
 }
 
 // Key names an xDS resource.
