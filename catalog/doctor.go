@@ -30,7 +30,7 @@ func (c *Client) Doctor(ctx context.Context, replica bool) []discovery.Finding {
 	if replica {
 		out = append(out, c.mayReadServices(ctx, rules, err)...)
 		out = append(out, c.mayLock(ctx))
-		for _, dir := range []string{statusDir, acceptedDir, historyDir, quarantineDir, replicasDir} {
+		for _, dir := range []string{statusDir, acceptedDir, acceptedFunctionsDir, historyDir, quarantineDir, replicasDir} {
 			out = append(out, c.mayWrite(ctx, "write "+dir, "key_prefix", dir, dir+"doctor"))
 		}
 		return append(out, c.connections(ctx))

@@ -21,6 +21,8 @@ type planner struct {
 	entries map[gateway.ID]written
 	keys    map[[2]string]string // by folder and name
 	latest  map[string]versioned // by document
+
+	functionKeys map[gateway.ID]string // of references, below the prefix
 }
 
 // written is a ledger entry as KV has it.
@@ -37,7 +39,10 @@ type versioned struct {
 }
 
 func newPlanner(c *Client) *planner {
-	return &planner{c: c, entries: map[gateway.ID]written{}, keys: map[[2]string]string{}, latest: map[string]versioned{}}
+	return &planner{
+		c: c, entries: map[gateway.ID]written{}, keys: map[[2]string]string{}, latest: map[string]versioned{},
+		functionKeys: map[gateway.ID]string{},
+	}
 }
 
 // plan is one look.
@@ -145,11 +150,16 @@ func (p *planner) key(dir, name string) string {
 	return k
 }
 
-// deletions takes away what nobody wants. History is kept.
+// lasting says that a key is not deleted for not being wanted: history is kept, and functions go one by one.
+func lasting(key string) bool {
+	return strings.HasPrefix(key, historyDir) || strings.HasPrefix(key, acceptedFunctionsDir)
+}
+
+// deletions takes away what nobody wants.
 func (n *plan) deletions(d Desired) {
 	there := 0
 	for key := range n.have {
-		if !strings.HasPrefix(key, historyDir) {
+		if !lasting(key) {
 			there++
 		}
 	}
@@ -168,7 +178,7 @@ func (n *plan) deletions(d Desired) {
 		want[statusDir+valuesDir+name] = true
 	}
 	for _, key := range slices.Sorted(maps.Keys(n.have)) {
-		if !want[key] && !strings.HasPrefix(key, historyDir) {
+		if !want[key] && !lasting(key) {
 			n.add(api.KVDeleteCAS, key, nil, n.have[key].ModifyIndex)
 		}
 	}

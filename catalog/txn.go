@@ -45,6 +45,12 @@ func (e *ConflictError) Error() string {
 	return "changed by somebody else meanwhile: " + strings.Join(e.Keys, ", ")
 }
 
+// denied says that the token may not do what was tried.
+func denied(err error) bool { return strings.Contains(err.Error(), permissionDenied) }
+
+// permissionDenied is in what Consul says when it denies something.
+const permissionDenied = "Permission denied"
+
 // transact writes all of ops or nothing. A *ConflictError says that a comparison failed.
 func (c *Client) transact(ctx context.Context, ops []*api.KVTxnOp) (api.TxnResults, error) {
 	ctx, cancel := within(ctx)
@@ -66,7 +72,7 @@ func (c *Client) transact(ctx context.Context, ops []*api.KVTxnOp) (api.TxnResul
 		if e.OpIndex < len(ops) {
 			key = ops[e.OpIndex].Key
 		}
-		if strings.Contains(e.What, "Permission denied") {
+		if strings.Contains(e.What, permissionDenied) {
 			return nil, fmt.Errorf("write %s: %s", key, e.What)
 		}
 		conflict = append(conflict, strings.TrimPrefix(key, c.Prefix))

@@ -27,6 +27,8 @@ type Desired struct {
 	Values   map[string][]byte          // PREFIX/status/values/KEY
 	History  map[string]Version         // PREFIX/history/NAME/N: the current version of each document, by document key
 
+	Functions map[gateway.ID]FunctionEntry // PREFIX/accepted-functions/UPSTREAM/NAME, by reference
+
 	// Complete says that the world is known as a whole. Until then nothing is deleted.
 	Complete bool
 }
@@ -54,6 +56,7 @@ type Writer struct {
 	wake   chan struct{} // one is enough: something is new
 	limit  *rate.Limiter
 	plans  *planner // of the goroutine that holds the lock
+	denied bool     // of the same: it was said that functions may not be written
 
 	mu      sync.Mutex
 	desired *Desired
@@ -160,7 +163,7 @@ func (w *Writer) read(ctx context.Context) (map[string]Pair, error) {
 	defer cancel()
 	have := map[string]Pair{}
 	opts := func() *api.QueryOptions { return (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx) }
-	for _, dir := range []string{acceptedDir, statusDir} {
+	for _, dir := range []string{acceptedDir, statusDir, acceptedFunctionsDir} {
 		rows, meta, err := w.c.list(dir, opts())
 		if err != nil {
 			return nil, err
@@ -182,10 +185,34 @@ func (w *Writer) read(ctx context.Context) (map[string]Pair, error) {
 	return have, nil
 }
 
-// reconcile writes what differs, and keeps have equal to what is in KV.
+// reconcile writes what differs, and keeps have equal to what is in KV. What functions need comes last, and by itself: a
+// policy of an earlier release does not allow it, and keeps the rest from nothing.
 func (w *Writer) reconcile(ctx context.Context, session string, have map[string]Pair, d Desired) error {
 	ops, refused := w.plans.plan(have, d)
-	w.note(func(s *WriterStatus) { s.Pending, s.Refused = len(ops), refused })
+	functions, more := w.plans.functions(have, d.Functions, d.Complete)
+	maps.Copy(refused, more)
+	w.note(func(s *WriterStatus) { s.Pending, s.Refused = len(ops)+len(functions), refused })
+	if err := w.write(ctx, session, have, ops); err != nil {
+		return err
+	}
+	err := w.write(ctx, session, have, functions)
+	if err == nil || !denied(err) {
+		w.denied = w.denied && err != nil
+		return err
+	}
+	w.note(func(s *WriterStatus) {
+		s.Pending = 0
+		s.Refused[acceptedFunctionsDir] = err.Error()
+	})
+	if !w.denied {
+		w.denied = true
+		w.c.log.Warn("other replicas are not told which functions references lead to", "needs", w.c.rule("key_prefix", acceptedFunctionsDir, "write"), "error", err)
+	}
+	return nil
+}
+
+// write sends operations in transactions, at the pace of the writer.
+func (w *Writer) write(ctx context.Context, session string, have map[string]Pair, ops []*api.KVTxnOp) error {
 	check := &api.KVTxnOp{Verb: api.KVCheckSession, Key: w.c.key(lockKey), Session: session}
 	for _, batch := range batches(ops, 1) {
 		if w.limit.Wait(ctx) != nil {

@@ -15,6 +15,7 @@ type recorder struct {
 	entries  map[gateway.ID]encoded
 	versions map[string]version
 	statuses map[string]said
+	led      map[gateway.ID]ledValue
 }
 
 type encoded struct {
@@ -36,14 +37,16 @@ type said struct {
 }
 
 func newRecorder(l *Loop) *recorder {
-	return &recorder{l: l, entries: map[gateway.ID]encoded{}, versions: map[string]version{}, statuses: map[string]said{}}
+	return &recorder{
+		l: l, entries: map[gateway.ID]encoded{}, versions: map[string]version{}, statuses: map[string]said{}, led: map[gateway.ID]ledValue{},
+	}
 }
 
 func (r *recorder) desired(w *gateway.World, complete bool) catalog.Desired {
 	docs, ledger := w.Documents(), w.Ledger()
 	d := catalog.Desired{
 		Accepted: make(map[gateway.ID]catalog.LedgerEntry, len(ledger)), Status: make(map[string][]byte, len(docs)),
-		History: make(map[string]catalog.Version, len(docs)), Values: map[string][]byte{}, Complete: complete,
+		History: make(map[string]catalog.Version, len(docs)), Values: map[string][]byte{}, Functions: r.functions(w), Complete: complete,
 	}
 	for id, f := range ledger {
 		if e, ok := r.entry(w, docs, id, f); ok {

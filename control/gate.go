@@ -10,12 +10,13 @@ import (
 
 // Names of inputs that Config.Expect may list.
 const (
-	InputLedger    = "ledger"    // applied before documents, so that a broken one finds its accepted blocks
-	InputDocuments = "documents" // the configured place of documents
-	InputValues    = "values"    // as the ledger
-	InputFunctions = "functions" // every finder has answered
-	InputEndpoints = "endpoints" // every source has answered
-	InputReplicas  = "replicas"  // it is known which generation of the filter list every replica can serve
+	InputLedger     = "ledger"     // applied before documents, so that a broken one finds its accepted blocks
+	InputDocuments  = "documents"  // the configured place of documents
+	InputValues     = "values"     // as the ledger
+	InputFunctions  = "functions"  // every finder has answered
+	InputEndpoints  = "endpoints"  // every source has answered
+	InputReferences = "references" // what references to functions led to: as the ledger
+	InputReplicas   = "replicas"   // it is known which generation of the filter list every replica can serve
 )
 
 var timeNone time.Time
@@ -122,9 +123,10 @@ func (g *gate) confirm(in gateway.Input) {
 }
 
 // ledgerKnown says that documents may be taken. Before the ledger they would lose what was accepted; before the values
-// they would be judged by their defaults, and the last accepted values forgotten.
+// they would be judged by their defaults, and the last accepted values forgotten; before what references led to, those to
+// functions that are silent would lead nowhere.
 func (g *gate) ledgerKnown() bool {
-	return !g.missing[InputLedger] && !g.missing[InputValues] || time.Since(g.start) >= g.grace
+	return !g.missing[InputLedger] && !g.missing[InputReferences] && !g.missing[InputValues] || time.Since(g.start) >= g.grace
 }
 
 // listed says that documents and values have answered, or are not expected to.

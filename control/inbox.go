@@ -72,6 +72,12 @@ func (l *Loop) Ledger(forms map[gateway.ID]*gateway.Form) {
 	l.in.put(func() { put(&l.in.config.Ledger, forms, &l.in.configSince) })
 }
 
+// Led takes what references to functions led to, as some replica wrote it beside the ledger; nil says that an entry is
+// gone. It does not block.
+func (l *Loop) Led(references map[gateway.ID]*gateway.Led) {
+	l.in.put(func() { put(&l.in.config.Led, references, &l.in.configSince) })
+}
+
 // Quarantine takes forms that an Envoy of some replica refused; nil lifts one. It does not block.
 func (l *Loop) Quarantine(forms map[gateway.FormRef]*string) {
 	l.in.put(func() { put(&l.in.config.Quarantine, forms, &l.in.configSince) })

@@ -1,9 +1,11 @@
 package control
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
@@ -35,4 +37,36 @@ func (l *Loop) restoreFunctions(s *kept, in *gateway.Input) {
 	if l.cfg.Finders != nil {
 		l.cfg.Finders.Seed(in.Functions)
 	}
+}
+
+// ledValue is what was made of a reference; functions are immutable.
+type ledValue struct {
+	of    gateway.Led
+	value []byte
+}
+
+// functions is what is to be shared of references to functions. What cannot be written is left as it is.
+func (r *recorder) functions(w *gateway.World) map[gateway.ID]catalog.FunctionEntry {
+	led := w.Led()
+	out := make(map[gateway.ID]catalog.FunctionEntry, len(led))
+	for id, l := range led {
+		if l.Function == nil {
+			out[id] = catalog.FunctionEntry{Seen: l.Index}
+			continue
+		}
+		have, ok := r.led[id]
+		if !ok || have.of.Function != l.Function || have.of.Before != l.Before {
+			value, err := catalog.EncodeFunction(l)
+			if err != nil {
+				r.l.log.Error("cannot share what a reference led to", "function", id.Text(), "error", err)
+			}
+			have = ledValue{l, value}
+			r.led[id] = have
+		}
+		if have.value != nil {
+			out[id] = catalog.FunctionEntry{Value: have.value, Seen: l.Index}
+		}
+	}
+	maps.DeleteFunc(r.led, func(id gateway.ID, _ ledValue) bool { return led[id].Function == nil })
+	return out
 }

@@ -4,10 +4,14 @@ import "github.com/sluice-gateway/sluice/gateway"
 
 // want tells sources, finders and secrets what the world asks for, when blocks changed that can ask.
 func (l *Loop) want(change gateway.Change) {
-	upstreams, some := !l.wanted, !l.wanted
+	upstreams, secrets := !l.wanted, !l.wanted
 	for _, id := range change.Blocks {
-		upstreams = upstreams || id.Kind == gateway.KindUpstream
-		some = true
+		switch id.Kind {
+		case gateway.KindUpstream:
+			upstreams, secrets = true, true
+		case gateway.KindGateway, gateway.KindRoute, gateway.KindPolicy, gateway.KindFunction, gateway.KindSecret:
+			secrets = true
+		}
 	}
 	l.wanted = true
 	if upstreams && l.cfg.Sources != nil {
@@ -20,7 +24,7 @@ func (l *Loop) want(change gateway.Change) {
 	if upstreams && l.cfg.Finders != nil {
 		l.cfg.Finders.Want(l.w.Finders())
 	}
-	if some && l.cfg.Secrets != nil {
+	if secrets && l.cfg.Secrets != nil {
 		l.cfg.Secrets.Want(l.w.Secrets())
 	}
 }

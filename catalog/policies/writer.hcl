@@ -17,6 +17,11 @@ key_prefix "sluice/accepted/" {
   policy = "write"
 }
 
+# What references to functions led to.
+key_prefix "sluice/accepted-functions/" {
+  policy = "write"
+}
+
 key_prefix "sluice/history/" {
   policy = "write"
 }

@@ -18,6 +18,7 @@ func (p *plane) addKV(g *run.Group) {
 	actor(g, func(ctx context.Context) error { return kv.Documents(ctx, p.takeDocuments, nil) })
 	actor(g, func(ctx context.Context) error { return kv.Values(ctx, p.takeValues, nil) })
 	actor(g, p.readLedger)
+	actor(g, func(ctx context.Context) error { return kv.AcceptedFunctions(ctx, p.takeReferences, nil) })
 	actor(g, func(ctx context.Context) error { return kv.Quarantine(ctx, p.takeQuarantine, nil) })
 	actor(g, func(ctx context.Context) error { return kv.Drain(ctx, p.takeDrain, nil) })
 	actor(g, func(ctx context.Context) error {
@@ -124,6 +125,29 @@ func (p *plane) takeLedger(ch catalog.Change) {
 	p.loop.Ledger(forms)
 	if ch.Complete {
 		p.inputs.answered(control.InputLedger)
+	}
+}
+
+// takeReferences takes what references to functions led to. An entry that cannot be read says nothing: what was known of
+// it stays.
+func (p *plane) takeReferences(ch catalog.Change) {
+	led := map[gateway.ID]*gateway.Led{}
+	for _, pair := range ch.Set {
+		id, l, err := catalog.DecodeFunction(pair)
+		if err != nil {
+			p.cfg.log.Warn("cannot read what a reference to a function led to", "error", err)
+			continue
+		}
+		led[id] = l
+	}
+	for _, key := range ch.Deleted {
+		if id, ok := catalog.ParseFunctionKey(key); ok {
+			led[id] = nil
+		}
+	}
+	p.loop.Led(led)
+	if ch.Complete {
+		p.inputs.answered(control.InputReferences)
 	}
 }
 

@@ -37,6 +37,7 @@ type planeConfig struct {
 	platforms platforms     // reveal is the plane's own
 	vaults    map[string]secrets.VaultConfig
 	lambdas   lambda.Options
+	guard     discovery.Guard // of sources; zero: as their kinds say
 	kv        *catalog.Client // that has the documents; nil: they are on disk
 	loopback  bool            // every listener is on 127.0.0.1, whatever its document says
 
@@ -89,7 +90,7 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	}
 	t = t.WithReveal(p.secrets.Reveal)
 	p.manager = discovery.New(discovery.Options{
-		Kinds: p.cfg.platforms.kinds(), Log: cfg.log.Named("discovery"),
+		Kinds: p.cfg.platforms.kinds(), Guard: p.cfg.guard, Log: cfg.log.Named("discovery"),
 		Publish: func(m map[gateway.SourceKey][]gateway.Endpoint) { p.loop.Endpoints(m) },
 	})
 	p.registry.MustRegister(newSourceMetrics(p.manager))
@@ -97,7 +98,7 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	p.newFinders()
 	resources, gate := store.New(), &lateGate{}
 	loop := control.Config{
-		Schema: p.schema, Translator: t, Store: resources, Sources: p.wanted, Finders: p.finders, Secrets: p.secrets, Gate: gate,
+		Schema: p.schema, Translator: t, Store: resources, Sources: p.wanted, Finders: wantedFinders{p.finders, &p.leftOut}, Secrets: p.secrets, Gate: gate,
 		Expect: p.expect(), Grace: cfg.grace, StateDir: cfg.stateDir, Log: cfg.log, Metrics: p.registry,
 	}
 	if cfg.kv != nil {
@@ -148,7 +149,7 @@ func (p *plane) newXDS(resources *store.Store) (err error) {
 // expect lists what must have answered before Envoys are let in.
 func (p *plane) expect() []string {
 	if p.cfg.kv != nil {
-		return []string{control.InputLedger, control.InputDocuments, control.InputValues, control.InputEndpoints, control.InputFunctions, control.InputReplicas}
+		return []string{control.InputLedger, control.InputReferences, control.InputDocuments, control.InputValues, control.InputEndpoints, control.InputFunctions, control.InputReplicas}
 	}
 	return []string{control.InputDocuments, control.InputEndpoints, control.InputFunctions}
 }

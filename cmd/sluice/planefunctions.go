@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -35,15 +36,43 @@ func (p *plane) newFinders() {
 	})
 }
 
-// omissions remembers what finders left out of their last answers. It is safe for concurrent use.
+// wantedFinders are the finders, and what they left out while somebody asks for them.
+type wantedFinders struct {
+	*discovery.Finders
+	leftOut *omissions
+}
+
+// Want implements control.Finders.
+func (w wantedFinders) Want(finders map[gateway.FinderKey]gateway.Finder) {
+	w.leftOut.keep(finders)
+	w.Finders.Want(finders)
+}
+
+// omissions remembers what finders left out of their last answers, of those that are wanted. It is safe for concurrent
+// use.
 type omissions struct {
-	mu    sync.Mutex
-	lists map[gateway.FinderKey][]string
+	mu     sync.Mutex
+	wanted map[gateway.FinderKey]bool
+	lists  map[gateway.FinderKey][]string
+}
+
+// keep forgets all finders but these.
+func (p *omissions) keep(finders map[gateway.FinderKey]gateway.Finder) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.wanted = make(map[gateway.FinderKey]bool, len(finders))
+	for k := range finders {
+		p.wanted[k] = true
+	}
+	maps.DeleteFunc(p.lists, func(k gateway.FinderKey, _ []string) bool { return !p.wanted[k] })
 }
 
 func (p *omissions) set(k gateway.FinderKey, list []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.wanted[k] {
+		return // the last words of one that is stopped
+	}
 	if p.lists == nil {
 		p.lists = map[gateway.FinderKey][]string{}
 	}
