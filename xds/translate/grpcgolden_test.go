@@ -14,6 +14,7 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/internal/featuretest"
@@ -34,14 +35,16 @@ func TestGRPCGolden(t *testing.T) {
 		{`prefix = "/args"`, "GetUser", gateway.GRPCCall{Message: object("id", 7.0)}},
 		{`path = "/list"`, "ListUsers", written("sse")},
 		{`path = "/import"`, "ImportUsers", written("ndjson")},
+		{"method = \"GET\"\n path = \"/members/{id}\"", "GetUser", fields("id", "id")},
 	}
 	var out bytes.Buffer
 	for _, r := range grpcResources(t, testgrpc.Start(t, testgrpc.Both), routes, "") {
 		switch m := r.Message.(type) {
 		case *routev3.VirtualHost:
 			for _, route := range m.Routes {
-				showTranscoder(t, &out, route)
+				showTranscoder(t, &out, route.Name, route.TypedPerFilterConfig)
 			}
+			showTranscoder(t, &out, m.Name, m.TypedPerFilterConfig)
 		case *clusterv3.Cluster:
 			for _, options := range m.TypedExtensionProtocolOptions {
 				message, err := options.UnmarshalNew()
@@ -67,10 +70,18 @@ func TestGRPCGolden(t *testing.T) {
 	}
 }
 
-func showTranscoder(t *testing.T, out *bytes.Buffer, route *routev3.Route) {
+const transcoder = "envoy.filters.http.grpc_json_transcoder"
+
+func showTranscoder(t *testing.T, out *bytes.Buffer, name string, configs map[string]*anypb.Any) {
 	t.Helper()
+	fmt.Fprintf(out, "-- %s --\n", name)
+	packed := configs[transcoder]
+	if packed == nil {
+		fmt.Fprintf(out, "the host's transcoder\n")
+		return
+	}
 	config := &transcoderv3.GrpcJsonTranscoder{}
-	if err := route.TypedPerFilterConfig["envoy.filters.http.grpc_json_transcoder"].UnmarshalTo(config); err != nil {
+	if err := packed.UnmarshalTo(config); err != nil {
 		t.Fatal(err)
 	}
 	set := &descriptorpb.FileDescriptorSet{}
@@ -79,8 +90,7 @@ func showTranscoder(t *testing.T, out *bytes.Buffer, route *routev3.Route) {
 	}
 	size := len(config.GetProtoDescriptorBin())
 	config.DescriptorSet = &transcoderv3.GrpcJsonTranscoder_ProtoDescriptorBin{}
-	fmt.Fprintf(out, "-- %s --\nscript %t\n%sdescriptor of %d bytes:\n", route.Name,
-		route.TypedPerFilterConfig[gateway.ScriptName] != nil, featuretest.JSON(t, config), size)
+	fmt.Fprintf(out, "script %t\n%sdescriptor of %d bytes:\n", configs[gateway.ScriptName] != nil, featuretest.JSON(t, config), size)
 	for _, f := range set.File {
 		fmt.Fprintf(out, "  %s\n", f.GetName())
 		for _, s := range f.Service {

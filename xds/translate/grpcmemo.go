@@ -12,8 +12,8 @@ import (
 	"github.com/sluice-gateway/sluice/gateway"
 )
 
-// memoLimit is how many routes' configurations are remembered.
-const memoLimit = 20_000
+// memoLimit is how much a memo remembers, in bytes.
+const memoLimit = 64 << 20
 
 // transcoding is the transcoder's configuration for one route. It is never changed.
 type transcoding struct {
@@ -21,34 +21,40 @@ type transcoding struct {
 	byRule bool // it reads the client's own request; else messages that the script makes
 }
 
-// memo remembers transcodings: a host is built anew whenever one of its routes changes, and making a descriptor costs
-// more than all the rest of a route. What is remembered is what would be made again, so nobody can tell. A nil memo
-// remembers nothing. It is safe for concurrent use.
-type memo struct {
-	mu  sync.Mutex
-	all map[xxh3.Uint128]transcoding
+// memo remembers what calls of gRPC methods are made of: a host is built anew whenever one of its routes changes, and
+// making a descriptor costs more than all the rest of a route. What is remembered is what would be made again, so nobody
+// can tell. A nil memo remembers nothing. It is safe for concurrent use.
+type memo[V any] struct {
+	mu   sync.Mutex
+	all  map[xxh3.Uint128]V
+	held int // bytes
 }
 
-func (m *memo) get(key xxh3.Uint128) (transcoding, bool) {
+func (m *memo[V]) get(key xxh3.Uint128) (v V, ok bool) {
 	if m == nil {
-		return transcoding{}, false
+		return v, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t, ok := m.all[key]
-	return t, ok
+	v, ok = m.all[key]
+	return v, ok
 }
 
-func (m *memo) put(key xxh3.Uint128, t transcoding) {
-	if m == nil {
+// put remembers a value that has about so many bytes. Where there is no room, all others are forgotten.
+func (m *memo[V]) put(key xxh3.Uint128, v V, size int) {
+	const besides = 500 // of the map and the value's fields
+	if size += besides; m == nil || size > memoLimit {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.all == nil || len(m.all) >= memoLimit {
-		m.all = map[xxh3.Uint128]transcoding{}
+	if _, again := m.all[key]; again {
+		return
 	}
-	m.all[key] = t
+	if m.held += size; m.all == nil || m.held > memoLimit {
+		m.all, m.held = map[xxh3.Uint128]V{}, size
+	}
+	m.all[key] = v
 }
 
 // transcodingKey is the identity of all that a transcoding is made of.

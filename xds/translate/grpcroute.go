@@ -76,7 +76,7 @@ func (t *Translator) transcode(match *gateway.Match, g *gateway.GRPCCall, moved 
 		return transcoding{}, err
 	}
 	done := transcoding{config: packed, byRule: rule != nil}
-	t.calls.put(key, done)
+	t.calls.put(key, done, len(packed.Value))
 	return done, nil
 }
 

@@ -8,10 +8,13 @@ import (
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/sluice-gateway/sluice/gateway"
 )
@@ -64,32 +67,59 @@ func (m *method) descriptor(rule *annotations.HttpRule) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(set)
 }
 
-// detailFiles are the files of google.rpc's details, which an error's JSON shows, imports first.
-var detailFiles = sync.OnceValue(func() (out []*descriptorpb.FileDescriptorProto) {
-	file := errdetails.File_google_rpc_error_details_proto
-	for i := range file.Imports().Len() {
-		out = append(out, bare(file.Imports().Get(i).FileDescriptor))
-	}
-	return append(out, bare(file))
-})
+// detailsFile holds google.rpc's status and the details that an error's JSON shows; detailImports are what it needs. All
+// are bare: Envoy reads them once for every transcoder. It would add the status itself, and as it was published.
+var (
+	detailsFile = sync.OnceValue(func() *descriptorpb.FileDescriptorProto {
+		out := bare(errdetails.File_google_rpc_error_details_proto)
+		out.MessageType = append(bare(status.File_google_rpc_status_proto).MessageType, out.MessageType...)
+		out.Dependency = nil
+		for _, f := range detailImports() {
+			out.Dependency = append(out.Dependency, f.GetName())
+		}
+		return out
+	})
+	detailImports = sync.OnceValue(func() []*descriptorpb.FileDescriptorProto {
+		return []*descriptorpb.FileDescriptorProto{bare(anypb.File_google_protobuf_any_proto), bare(durationpb.File_google_protobuf_duration_proto)}
+	})
+)
 
+// bare is a file without what changes nothing of messages: options, and JSON names, which follow from the others.
 func bare(f protoreflect.FileDescriptor) *descriptorpb.FileDescriptorProto {
 	p := protodesc.ToFileDescriptorProto(f)
 	p.Options = nil
+	bareFields(p.MessageType)
 	return p
 }
 
-// errorDetails are those of the files that a set lacks; none where it has a part of them.
+func bareFields(all []*descriptorpb.DescriptorProto) {
+	for _, m := range all {
+		for _, f := range m.Field {
+			f.JsonName = nil
+		}
+		bareFields(m.NestedType)
+	}
+}
+
+// errorDetails are the files that a set lacks for the details of errors; none where it has a part of them, or defines
+// what they need in a way of its own.
 func errorDetails(set *descriptorpb.FileDescriptorSet) (out []*descriptorpb.FileDescriptorProto) {
-	for _, f := range detailFiles() {
-		if !slices.ContainsFunc(set.File, func(have *descriptorpb.FileDescriptorProto) bool { return have.GetName() == f.GetName() }) {
-			out = append(out, f)
+	missing := detailImports()
+	for _, f := range set.File {
+		if f.GetPackage() == "google.rpc" {
+			return nil
+		}
+		for _, want := range detailImports() {
+			is, defines := f.GetName() == want.GetName(), f.GetPackage() == want.GetPackage() && named(f.MessageType, want.MessageType[0].GetName()) != nil
+			if is != defines {
+				return nil
+			}
+			if is {
+				missing = slices.DeleteFunc(slices.Clone(missing), func(m *descriptorpb.FileDescriptorProto) bool { return m == want })
+			}
 		}
 	}
-	if slices.ContainsFunc(set.File, func(f *descriptorpb.FileDescriptorProto) bool { return f.GetPackage() == "google.rpc" }) {
-		return nil
-	}
-	return out
+	return append(slices.Clone(missing), detailsFile())
 }
 
 // ruleFor is the google.api.http rule by which the transcoder reads the client's own request: variables of the path

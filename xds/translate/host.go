@@ -42,6 +42,9 @@ func (t *Translator) virtualHost(key gateway.ListenerKey, host string, table []*
 		entries = append(entries, es...)
 		needs = append(needs, ns...)
 	}
+	if err := t.shareCalls(h, entries); err != nil {
+		return nil, nil, err
+	}
 	return h, needs, fillTable(h, entries, scanLimit)
 }
 

@@ -11,14 +11,15 @@ import (
 type Translator struct {
 	kinds   []Kind
 	filters []Filter
-	calls   *memo          // of gRPC methods
-	reveal  gateway.Reveal // nil: it builds no secret
+	calls   *memo[transcoding] // of gRPC methods
+	parts   *memo[*call]       // of their transcoders
+	reveal  gateway.Reveal     // nil: it builds no secret
 }
 
 // New makes a Translator of the features in filter order. Two kinds of one type, or two filters of one name, are a
 // mistake of the program and an error.
 func New(kinds []Kind) (*Translator, error) {
-	t := &Translator{calls: &memo{}, kinds: kinds}
+	t := &Translator{calls: &memo[transcoding]{}, parts: &memo[*call]{}, kinds: kinds}
 	types, names := map[string]bool{}, map[string]bool{routerFilter: true}
 	for _, k := range kinds {
 		if types[k.Type] {
