@@ -139,7 +139,7 @@ route "catch-all" {
 	e := featuretest.ServeResources(t, resources)
 	for target, want := range map[string]string{
 		"/r7/x": "200 r7", "/r99/x?y=/r1": "200 r99", "/r15/x": "200 first", "/r15/x/y": "200 first", "/r7/x/y": "200 catch-all",
-		"/r7": "200 catch-all", "/none": "200 catch-all", "/colour/x": "200 blue", "/x/slow": "504 upstream request timeout",
+		"/r7": "200 catch-all", "/none": "200 catch-all", "/colour/x": "200 blue", "/x/slow": `504 {"error":"the upstream has taken too long","reason":"upstream_timeout"}`,
 	} {
 		if a := e.Do(t, "GET", "shop.test", target); fmt.Sprintf("%d %s", a.Status, a.Body) != want {
 			t.Errorf("%s is answered with %d %q, want %s", target, a.Status, a.Body, want)

@@ -81,7 +81,7 @@ func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.H
 	if err != nil {
 		return nil, err
 	}
-	replies, err := grpcLocalReplies(served(in.Generation))
+	replies, err := localReplies(served(in.Generation))
 	if err != nil {
 		return nil, err
 	}
