@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +14,17 @@ import (
 // Where no further answer comes, Hold alone decides, unless the source is failing. While an answer is held, what it
 // adds or changes (an endpoint that became critical, too) counts at once; only what it lacks stays.
 type Guard struct {
-	Share  float64       // 0 means one half
+	Share  float64       // 0 means one half; 1 doubts nothing but the loss of all
 	Least  int           // 0 means 3
 	Second time.Duration // 0 means 1 s
 	Hold   time.Duration // 0 means 60 s
+}
+
+// with is g with what over sets.
+func (g *Guard) with(over Guard) *Guard {
+	return &Guard{
+		Share: cmp.Or(over.Share, g.Share), Least: cmp.Or(over.Least, g.Least), Second: cmp.Or(over.Second, g.Second), Hold: cmp.Or(over.Hold, g.Hold),
+	}
 }
 
 func (g *Guard) share() float64 {

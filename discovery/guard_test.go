@@ -137,3 +137,16 @@ func TestGuardDoubts(t *testing.T) {
 		}
 	}
 }
+
+func TestTheAgentsGuardReplacesWhatItSets(t *testing.T) {
+	kinds := &Guard{Share: 0.2, Hold: time.Hour}
+	if got := *kinds.with(Guard{}); got != *kinds {
+		t.Errorf("nothing replaced gives %+v", got)
+	}
+	if got := *kinds.with(Guard{Share: 0.9, Second: time.Minute}); got != (Guard{Share: 0.9, Second: time.Minute, Hold: time.Hour}) {
+		t.Errorf("%+v", got)
+	}
+	if !kinds.doubts(10, 7) || kinds.with(Guard{Share: 0.9}).doubts(10, 2) || !kinds.with(Guard{Share: 1}).doubts(10, 0) {
+		t.Error("the share in force is not the one that was set")
+	}
+}

@@ -33,6 +33,9 @@ type Options struct {
 	// sorted, never changed afterwards, and may be kept.
 	Publish func(map[gateway.SourceKey][]gateway.Endpoint)
 
+	// Guard replaces what it sets of the guards of kinds that have one. Its zero value leaves them as they are.
+	Guard Guard
+
 	// Burst is how many sources start at once; the further ones of one Want follow a Pace apart. Defaults: 64, 200 µs.
 	Burst int
 	Pace  time.Duration
@@ -49,6 +52,9 @@ type Manager struct {
 func New(opts Options) *Manager {
 	kinds := make(map[string]Kind)
 	for _, k := range opts.Kinds {
+		if k.Guard != nil {
+			k.Guard = k.Guard.with(opts.Guard)
+		}
 		kinds[k.Name] = k
 	}
 	return &Manager{s: newSupervisor(family[gateway.SourceKey, gateway.SourceSpec, gateway.Endpoint]{

@@ -28,6 +28,7 @@ type agentConfig struct {
 	Vaults    []*vaultConfig   `hcl:"vault,block"`
 	AWS       []*awsConfig     `hcl:"aws,block"`
 	Nomads    []*nomadConfig   `hcl:"nomad,block"`
+	Discovery *discoveryConfig `hcl:"discovery,block"`
 	XDS       *xdsConfig       `hcl:"xds,block"`
 	HTTP      *httpConfig      `hcl:"http,block"`
 	Telemetry *telemetryConfig `hcl:"telemetry,block"`
@@ -133,6 +134,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 		diags = append(diags, cfg.check(merged.MissingItemRange())...)
 		diags = append(diags, cfg.checkVaults()...)
 		diags = append(diags, cfg.checkAWS()...)
+		diags = append(diags, cfg.checkDiscovery()...)
 		diags = append(diags, cfg.checkNomads()...)
 	}
 	return cfg, diags, texts, nil

@@ -97,7 +97,7 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 
 // plane makes what the control plane needs of the configuration, but for its listeners.
 func (c *agentConfig) plane(log hclog.Logger) (pc planeConfig, err error) {
-	pc = planeConfig{log: log, stateDir: c.StateDir, grace: c.grace, noMetrics: c.Telemetry != nil && c.Telemetry.DisableMetrics}
+	pc = planeConfig{log: log, guard: c.guard(), stateDir: c.StateDir, grace: c.grace, noMetrics: c.Telemetry != nil && c.Telemetry.DisableMetrics}
 	if pc.platforms, pc.kv, err = c.connect(context.Background(), log); err != nil {
 		return pc, err
 	}

@@ -42,6 +42,8 @@ type remote struct {
 func (r remote) Set(n int) { r.set(r.t, answers, a(n)...) }
 func (r remote) Fail()     { r.set(r.t, fails) }
 func (r remote) Hang()     { r.set(r.t, hangs) }
+func (r remote) Half()     { r.set(r.t, halves, a(2)...) }
+func (r remote) Empty()    { r.set(r.t, nxdomain) }
 
 func TestSource(t *testing.T) {
 	sourcetest.Run(t, sourcetest.Suite{
@@ -50,6 +52,7 @@ func TestSource(t *testing.T) {
 			return quick(s, Spec{Name: "shop.internal", Port: 80, Interval: 10 * time.Millisecond}), remote{t, s}
 		},
 		Patience: 2 * time.Second,
+		Guard:    Kind().Guard,
 	})
 }
 

@@ -31,6 +31,7 @@ const (
 	hangs          // says nothing
 	truncates      // over UDP: half of it
 	lies           // answers another question
+	halves         // the packet ends in its middle
 )
 
 func serve(t *testing.T, records ...string) *server {
@@ -122,6 +123,12 @@ func (s *server) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		r.Answer, r.Truncated = r.Answer[:len(r.Answer)/2], true
 	case m == lies:
 		r.Question[0].Name = "other."
+	}
+	if m == halves {
+		if packet, err := r.Pack(); err == nil {
+			_, _ = w.Write(packet[:len(packet)/2])
+		}
+		return
 	}
 	_ = w.WriteMsg(r) // a client that has gone is none of the server's business
 }

@@ -26,6 +26,14 @@ type Remote interface {
 	Hang()
 }
 
+// Breaker is a Remote that can also lie. A Remote that is one is tested for it.
+type Breaker interface {
+	// Half makes every answer end in its middle until the next Set.
+	Half()
+	// Empty makes the remote answer, without an error, that there is nothing, until the next Set.
+	Empty()
+}
+
 // Suite describes one source to the tests.
 type Suite struct {
 	// Start returns a source whose remote answers with two endpoints. What it starts ends with t's cleanup.
@@ -34,12 +42,15 @@ type Suite struct {
 	Patience time.Duration
 	// Secrets are canaries that the source is configured with. None may be in an endpoint or an error.
 	Secrets []string
+	// Guard is that of the source's kind; nil where the source doubts an empty answer itself. It is used with a shorter
+	// Hold.
+	Guard *discovery.Guard
 }
 
 // Run runs the suite. A source that never changes has a nil Remote: then only what holds for it is tested.
 func Run(t *testing.T, s Suite) {
 	leaks := goleak.IgnoreCurrent()
-	contract[gateway.Endpoint]{
+	c := contract[gateway.Endpoint]{
 		patience: s.Patience, secrets: s.Secrets,
 		start: func(t *testing.T) (runner[gateway.Endpoint], Remote) { return s.Start(t) },
 		alike: func(a, b []gateway.Endpoint) bool {
@@ -48,7 +59,10 @@ func Run(t *testing.T, s Suite) {
 		},
 		check: checkEndpoints,
 		words: "endpoints",
-	}.run(t)
+	}
+	c.run(t)
+	t.Run("half an answer calls nothing", c.half)
+	t.Run("an empty answer is not yet a removal", s.empty)
 	if err := goleak.Find(leaks); err != nil {
 		t.Error(err)
 	}
