@@ -226,15 +226,15 @@ func (e *element) end(data []byte) (int, error) {
 			return 0, nil
 		}
 		e.at += open
-		end := bytes.IndexByte(data[e.at:], '>')
-		if end < 0 {
-			return 0, nil
+		end, isTag, err := markup(data[e.at:])
+		if end == 0 || err != nil {
+			return 0, err
 		}
-		tag := data[e.at : e.at+end+1]
-		e.at += end + 1
+		tag := data[e.at : e.at+end]
+		e.at += end
 		switch {
-		case len(tag) < 3 || tag[1] == '!' || tag[1] == '?':
-			return 0, errMarkup
+		case !isTag:
+			continue
 		case tag[1] == '/':
 			e.depth--
 		case tag[len(tag)-2] != '/':
@@ -244,4 +244,29 @@ func (e *element) end(data []byte) (int, error) {
 			return e.at, nil
 		}
 	}
+}
+
+// aside is markup that is no tag.
+var aside = []struct{ begins, ends []byte }{
+	{[]byte("<!--"), []byte("-->")}, {[]byte("<![CDATA["), []byte("]]>")}, {[]byte("<?"), []byte("?>")},
+}
+
+// markup is the length of the markup that data begins with; 0 means that its end is not there yet.
+func markup(data []byte) (n int, isTag bool, err error) {
+	for _, a := range aside {
+		if bytes.HasPrefix(data, a.begins) {
+			if n = bytes.Index(data[len(a.begins):], a.ends); n >= 0 {
+				return len(a.begins) + n + len(a.ends), false, nil
+			}
+			return 0, false, nil
+		}
+		if bytes.HasPrefix(a.begins, data) { // it may become one
+			return 0, false, nil
+		}
+	}
+	n = bytes.IndexByte(data, '>') + 1
+	if n > 0 && (n < 3 || data[1] == '!') {
+		return 0, false, errMarkup
+	}
+	return n, true, nil
 }

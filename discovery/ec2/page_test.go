@@ -89,6 +89,7 @@ func FuzzPage(f *testing.F) {
 	f.Add(`<DescribeInstancesResponse><reservationSet/></DescribeInstancesResponse>`)
 	f.Add(`<DescribeInstancesResponse><reservationSet> <item><instancesSet><item><instanceId>i</instanceId></item></instancesSet></item><item/></reservationSet><nextToken>t</nextToken></DescribeInstancesResponse>`)
 	f.Add(`<a><reservationSet><ITEM></ITEM><item a="/>"></item></reservationSet><reservationSet><item></item></reservationSet></a>`)
+	f.Add(`<a><reservationSet><item><!-- </item> --><instancesSet><item><instanceId><![CDATA[</item>]]>i</instanceId></item></instancesSet><?x > ?></item></reservationSet></a>`)
 	f.Fuzz(func(t *testing.T, body string) { asTheSDK(t, body) })
 }
 
