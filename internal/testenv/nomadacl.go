@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"encoding/base64"
 	"fmt"
 	"path"
 	"slices"
@@ -64,7 +65,8 @@ func (n *Nomad) NewToken(life time.Duration, policies ...string) string {
 func (n *Nomad) NewIdentity(policies ...string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	secret := fmt.Sprintf("eyJhbGciOiJSUzI1NiJ9.eyJudW1iZXIiOiI%d.c2lnbmF0dXJl", len(n.tokens)+1)
+	claims := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"jti":"%d"}`, len(n.tokens)+1))
+	secret := "eyJhbGciOiJSUzI1NiJ9." + claims + ".c2lnbmF0dXJl"
 	n.tokens[secret] = &nomadToken{ACLToken: api.ACLToken{Type: "client", Policies: policies}, workload: true}
 	return secret
 }
