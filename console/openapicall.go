@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -30,42 +31,28 @@ func callOf(e *gateway.TableRoute) *apiCall {
 		return c
 	}
 	c.summary, c.result = d.Function.Summary, d.Function.Signature.Result
-	variables := map[string]bool{}
-	if parts, err := gateway.ParsePathTemplate(e.Match.Path); err == nil {
-		for _, p := range parts {
-			variables[p.Name] = true
-		}
-	}
-	for _, a := range d.Function.Signature.Args {
-		var expr gateway.Expr
-		if d.To != nil {
-			expr = d.To.Args[a.Name]
-		}
-		switch {
-		case !expr.IsZero():
-			c.reads(expr, a)
-		case variables[a.Name]:
-			c.path[a.Name] = a.Type
+	for _, b := range d.Arguments(e.Match) {
+		switch b.From {
+		case gateway.FromArgs:
+			c.reads(b.Value, b.Argument)
+		case gateway.FromPath:
+			c.path[b.Value.Path[1]] = b.Type
 		default:
-			c.take(a)
-		}
-	}
-	if d.To != nil {
-		for _, name := range slices.Sorted(maps.Keys(d.To.Args)) { // of a signature that is not known whole
-			if !slices.ContainsFunc(d.Function.Signature.Args, func(a gateway.Argument) bool { return a.Name == name }) {
-				c.reads(d.To.Args[name], gateway.Argument{Name: name})
-			}
+			c.take(b.Argument)
 		}
 	}
 	return c
 }
 
-// take notes an argument that comes from where the function has it.
+// take notes an argument that comes from where the function has it, by its name there.
 func (c *apiCall) take(a gateway.Argument) {
+	own := a.Name
+	a.Name, a.Field = cmp.Or(a.Field, own), ""
 	switch a.In {
 	case gateway.InHeader:
 		c.headers[a.Name] = a
 	case gateway.InBody:
+		a.Field = own // what it is called elsewhere
 		c.body[a.Name] = a
 	case gateway.InWholeBody:
 		c.whole = &a.Type
@@ -106,7 +93,8 @@ func apiTakesBody(method string) bool {
 
 // bodyless moves what would stand in a body to the query, where a call looks first.
 func (c *apiCall) bodyless() {
-	for name, a := range c.body {
+	for _, a := range c.body {
+		name := cmp.Or(a.Field, a.Name)
 		if _, there := c.query[name]; !there {
 			c.query[name] = a
 		}

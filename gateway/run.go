@@ -124,7 +124,10 @@ func (p *Prepared) Context(in RawRequest) (RequestContext, error) {
 	path, query, _ := strings.Cut(in.Target, "?")
 	ctx := RequestContext{
 		Method: in.Method, Host: in.Host, ClientIP: in.ClientIP, ID: in.ID, Auth: in.Auth,
-		Query: queryValues(query), Headers: headerValues(in.Headers, in.Host),
+		Query: queryValues(query), Headers: headerValues(in.Headers),
+	}
+	if in.Host != "" {
+		ctx.Headers["host"] = in.Host
 	}
 	ctx.Path = p.pathValues(path)
 	if !p.readsBody(OpRequest) {
@@ -162,16 +165,14 @@ func (p *Prepared) pathValues(path string) map[string]string {
 	return out
 }
 
-func headerValues(h http.Header, host string) map[string]string {
+// headerValues are the headers that are text, by lower-case name.
+func headerValues(h http.Header) map[string]string {
 	out := map[string]string{}
 	for name := range h {
 		lower := strings.ToLower(name)
 		if v, _ := headerIn(h, lower).(string); utf8.ValidString(v) {
 			out[lower] = v
 		}
-	}
-	if host != "" {
-		out["host"] = host
 	}
 	return out
 }

@@ -14,6 +14,8 @@ const (
 	MaxProgramBody = 1 << 20
 	// MaxLambdaBody is the same where a Lambda is called: what Lambda takes and gives.
 	MaxLambdaBody = 6 << 20
+	// MaxRegexProgram is the RE2 program size above which the Envoys that sluice starts refuse a regular expression.
+	MaxRegexProgram = 1000
 )
 
 // Prepared is a program in the form in which it runs: the call is one more change of the request, and what templates

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // Receive is the response that a program makes of the upstream's, for the client's request in. It is the reference for
@@ -126,13 +125,7 @@ func (r *receiving) view(c PreparedResponse) (*ResponseContext, error) {
 	for _, set := range r.heads {
 		set.write(h)
 	}
-	out := &ResponseContext{Status: r.out.Status, Headers: map[string]string{}}
-	for name := range h {
-		lower := strings.ToLower(name)
-		if v, _ := headerIn(h, lower).(string); utf8.ValidString(v) {
-			out.Headers[lower] = v
-		}
-	}
+	out := &ResponseContext{Status: r.out.Status, Headers: headerValues(h)}
 	if !c.readsBody() && c.Body.IsZero() {
 		return out, nil
 	}

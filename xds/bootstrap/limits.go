@@ -11,11 +11,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/structpb"
-)
 
-// maxRegexProgram is the RE2 program size above which Envoy refuses a regular expression. It warns of none below: path
-// templates are expressions too, and a line in the log for each would be a flood.
-const maxRegexProgram = 1000
+	"github.com/sluice-gateway/sluice/gateway"
+)
 
 const (
 	heapMonitor        = "envoy.resource_monitors.fixed_heap"
@@ -26,12 +24,14 @@ const (
 	refreshed = 250 * time.Millisecond
 )
 
+// runtimeLayers bounds regular expressions. Envoy warns of none below: path templates are expressions too, and a line in
+// the log for each would be a flood.
 func runtimeLayers() *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 		Name: "sluice",
 		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
-			"re2.max_program_size.error_level": structpb.NewNumberValue(maxRegexProgram),
-			"re2.max_program_size.warn_level":  structpb.NewNumberValue(maxRegexProgram),
+			"re2.max_program_size.error_level": structpb.NewNumberValue(gateway.MaxRegexProgram),
+			"re2.max_program_size.warn_level":  structpb.NewNumberValue(gateway.MaxRegexProgram),
 		}}},
 	}}}
 }

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/sluice-gateway/sluice/gateway"
 )
 
 // StaticBootstrap is a bootstrap that holds all the resources itself: listeners with their routes and hosts, clusters
@@ -69,14 +71,11 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	}, nil
 }
 
-// maxRegexProgram is the RE2 program size above which the Envoys that sluice starts refuse a regular expression.
-const maxRegexProgram = 1000
-
 func limits() *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 		Name: "sluice",
 		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
-			"re2.max_program_size.error_level": structpb.NewNumberValue(maxRegexProgram),
+			"re2.max_program_size.error_level": structpb.NewNumberValue(gateway.MaxRegexProgram),
 		}}},
 	}}}
 }
