@@ -27,8 +27,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "Ask every permission and limit one by one", Args: cobra.NoArgs,
 		Long: "Ask the configured Consuls for every permission and limit that matters, one by one, and say what is missing; then\n" +
 			"Vault for what the secrets of the documents need, and AWS for what their Lambdas need. Nothing is written that\n" +
-			"stays, and no function is called. The documents are those of the configuration, in files or in Consul. Without\n" +
-			"-config it asks the Consul of the environment.",
+			"stays, what is leased to ask with is given back, and no function is called. The documents are those of the\n" +
+			"configuration, in files or in Consul. Without -config it asks the Consul of the environment.",
 		RunE: func(c *cobra.Command, _ []string) error {
 			list, err := a.examine(c.Context(), paths, documents, f, operator)
 			if err != nil {

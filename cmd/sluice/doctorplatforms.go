@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/catalog"
@@ -59,11 +60,12 @@ func (a *app) askPlatforms(ctx context.Context, list []finding, cfg *agentConfig
 		list = add(list, "secrets", secrets.Doctor(ctx, vaults, wanted))
 	}
 	n := needsOf(w)
-	reveal, end, err := fetched(ctx, vaults, n.keys(wanted))
+	reveal, unread, end, err := fetched(ctx, vaults, n.keys(wanted))
 	if err != nil {
 		return nil, err
 	}
 	defer end()
+	list = add(list, "secrets", unread)
 	p.reveal = reveal
 	for _, k := range p.kinds() {
 		if k.Doctor != nil && k.Name != "consul" {
@@ -149,43 +151,55 @@ func calledOn(w *gateway.World, upstream string) (out []string) {
 	return out
 }
 
-// credentialsWait is how long the doctor waits for credentials.
-const credentialsWait = 15 * time.Second
+// credentialsWait is how long the doctor waits for credentials, and errorWait how long an error has to last to be believed.
+const (
+	credentialsWait = 15 * time.Second
+	errorWait       = time.Second
+)
 
-// fetched reads secrets as a server does, and returns when all are there, or after a while. end stops what it started.
-func fetched(ctx context.Context, cfg secrets.Config, wanted map[gateway.ID]*gateway.Secret) (reveal gateway.Reveal, end func(), err error) {
-	var mu sync.Mutex
-	missing := maps.Clone(wanted)
-	done := make(chan struct{})
-	cfg.Publish = func(versions map[gateway.ID]string) {
-		mu.Lock()
-		defer mu.Unlock()
-		before := len(missing)
-		for id, v := range versions {
-			if v != "" {
-				delete(missing, id)
-			}
-		}
-		if before > 0 && len(missing) == 0 {
-			close(done)
-		}
-	}
+// fetched reads secrets as a server does, and returns when all are there or cannot be read, or after a while. end stops
+// what it started, and gives back what was leased for it. unread are those that could not be read, and why.
+func fetched(ctx context.Context, cfg secrets.Config, wanted map[gateway.ID]*gateway.Secret) (reveal gateway.Reveal, unread []discovery.Finding, end func(), err error) {
+	cfg.Visit = true
 	k, err := secrets.New(cfg)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the credentials of platforms: %w", err)
+		return nil, nil, nil, fmt.Errorf("read the credentials of platforms: %w", err)
+	}
+	if len(wanted) == 0 {
+		return k.Reveal, nil, func() {}, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	k.Want(wanted)
-	go func() { defer close(ended); _ = k.Run(ctx) }()
-	if len(wanted) > 0 {
-		t := time.NewTimer(credentialsWait)
-		defer t.Stop()
+	go func() { defer close(ended); _ = k.Run(ctx) }() // it ends with ctx, which is all that it says
+	look := time.NewTicker(100 * time.Millisecond)
+	defer look.Stop()
+	patience := time.NewTimer(credentialsWait)
+	defer patience.Stop()
+	for waiting := true; waiting; {
 		select {
-		case <-done:
-		case <-t.C:
+		case <-look.C:
+			waiting = !decided(k.Status(), len(wanted))
+		case <-patience.C:
+			waiting = false
 		case <-ctx.Done():
+			waiting = false
 		}
 	}
-	return k.Reveal, func() { cancel(); <-ended }, nil
+	for _, s := range k.Status() {
+		if s.Version == "" {
+			unread = append(unread, discovery.Finding{
+				Check: s.ID.String() + " is read", Need: "what " + s.Source + " gives, to ask its platform with",
+				Err: errors.New(cmp.Or(s.LastError, "it was not there in time")),
+			})
+		}
+	}
+	return k.Reveal, unread, func() { cancel(); <-ended }, nil
+}
+
+// decided says that of each secret something is known: what it holds, or why it cannot be read.
+func decided(list []secrets.Status, wanted int) bool {
+	return len(list) == wanted && !slices.ContainsFunc(list, func(s secrets.Status) bool {
+		return s.Version == "" && (s.LastError == "" || time.Since(s.ErrSince) < errorWait)
+	})
 }
