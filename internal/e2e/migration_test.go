@@ -87,11 +87,16 @@ func call(t *testing.T, method, url, body string) (status int, text string) {
 	return resp.StatusCode, string(b)
 }
 
+func TestTheMigrationExample(t *testing.T) {
+	m := startMigration(t)
+	t.Run("serves every kind of function", m.servesEveryKind)
+	t.Run("moves a function from the monolith to a Lambda", m.movesAFunction)
+}
+
 // The story of the example: one function moves from the monolith to a Lambda, share by share, under load. Every answer
 // is the one that the monolith always gave. In the end the monolith is frozen, and nobody notices; then the function
 // moves back while the Lambdas are frozen.
-func TestOneFunctionMovesFromTheMonolithToALambda(t *testing.T) {
-	m := startMigration(t)
+func (m *migration) movesAFunction(t *testing.T) {
 	want := `{"a":6,"b":3,"operation":"divide","result":2}`
 	load := testenv.Load(t.Context(), t, m.Edge+"/divide/6/3", testenv.LoadOptions{
 		Rate: 60,
@@ -164,8 +169,7 @@ func (m *migration) lambdaShare(t *testing.T, percent int) {
 }
 
 // What the README shows beside the move: every kind of function, and the API that clients see.
-func TestTheMigrationExampleServesEveryKindOfFunction(t *testing.T) {
-	m := startMigration(t)
+func (m *migration) servesEveryKind(t *testing.T) {
 	for _, c := range []struct {
 		method, path, body string
 		status             int
