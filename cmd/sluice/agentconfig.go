@@ -28,6 +28,7 @@ type agentConfig struct {
 	Vaults    []*vaultConfig   `hcl:"vault,block"`
 	AWS       []*awsConfig     `hcl:"aws,block"`
 	Nomads    []*nomadConfig   `hcl:"nomad,block"`
+	VSpheres  []*vsphereConfig `hcl:"vsphere,block"`
 	Discovery *discoveryConfig `hcl:"discovery,block"`
 	XDS       *xdsConfig       `hcl:"xds,block"`
 	HTTP      *httpConfig      `hcl:"http,block"`
@@ -136,6 +137,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 		diags = append(diags, cfg.checkAWS()...)
 		diags = append(diags, cfg.checkDiscovery()...)
 		diags = append(diags, cfg.checkNomads()...)
+		diags = append(diags, cfg.checkVSpheres()...)
 	}
 	return cfg, diags, texts, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/discovery/dns"
 	"github.com/sluice-gateway/sluice/discovery/ec2"
 	"github.com/sluice-gateway/sluice/discovery/static"
+	"github.com/sluice-gateway/sluice/discovery/vsphere"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/nomad"
 )
@@ -20,6 +21,7 @@ type platforms struct {
 	consuls []*catalog.Client
 	aws     awsAccounts
 	nomads  []*nomad.Client
+	vsphere vsphere.Options
 	reveal  gateway.Reveal // of the secrets that blocks name as credentials; nil offline
 }
 
@@ -27,6 +29,7 @@ type platforms struct {
 func (p platforms) kinds() []discovery.Kind {
 	return []discovery.Kind{
 		catalog.Kind(p.consuls...), nomad.Kind(nomad.Options{Clients: p.nomads}), static.Kind(), dns.Kind(), ec2.Kind(p.aws.instances(p.reveal)),
+		vsphere.Kind(p.vsphere.With(p.reveal)),
 	}
 }
 
@@ -41,6 +44,10 @@ func (c *agentConfig) connect(ctx context.Context, log hclog.Logger) (p platform
 		return p, nil, err
 	}
 	if p.nomads, err = c.nomads(log); err != nil {
+		p.close()
+		return p, nil, err
+	}
+	if p.vsphere, err = c.vspheres(log); err != nil {
 		p.close()
 		return p, nil, err
 	}

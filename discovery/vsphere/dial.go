@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/tlsfiles"
@@ -21,7 +22,8 @@ import (
 type dialer struct {
 	life  func() (context.Context, context.CancelFunc) // bounded by a deadline too
 	files tlsfiles.Config
-	thumb []byte // of a certificate that is trusted besides; nil: none
+	thumb []byte                           // of a certificate that is trusted besides; nil: none
+	seen  atomic.Pointer[x509.Certificate] // the last; nil: none yet
 }
 
 // newDialer makes a dialer whose connections end with life.
@@ -78,14 +80,15 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 // config reads the files. Where a thumbprint may stand for an authority, it checks certificates itself.
 func (d *dialer) config(host string) (*tls.Config, error) {
 	cfg, err := d.files.Read(host)
-	if err != nil || d.thumb == nil || d.files.Insecure {
-		return cfg, err
+	if err != nil {
+		return nil, err
 	}
-	roots := cfg.RootCAs
-	cfg.InsecureSkipVerify = true // VerifyConnection does it
+	roots, byThumb := cfg.RootCAs, d.thumb != nil && !d.files.Insecure
+	cfg.InsecureSkipVerify = d.files.Insecure || byThumb // VerifyConnection does it
 	cfg.VerifyConnection = func(state tls.ConnectionState) error {
 		leaf := state.PeerCertificates[0]
-		if matches(d.thumb, leaf) {
+		d.seen.Store(leaf)
+		if !byThumb || matches(d.thumb, leaf) {
 			return nil
 		}
 		options := x509.VerifyOptions{Roots: roots, DNSName: state.ServerName, Intermediates: x509.NewCertPool()}

@@ -157,12 +157,7 @@ func (h *hub) failed() {
 
 // account is what to log in with. Its error may be that the same was refused a short while ago.
 func (h *hub) account() (a account, err error) {
-	if h.secret.Name == "" {
-		a, err = h.cfg.own()
-	} else {
-		a, err = revealed(h.opts.Reveal, h.secret)
-	}
-	if err != nil {
+	if a, err = h.credentials(); err != nil {
 		return a, err
 	}
 	h.mu.Lock()
@@ -171,6 +166,14 @@ func (h *hub) account() (a account, err error) {
 		return a, fmt.Errorf("%w; the same is not tried again before %s, lest the account be locked", h.pace.reason, h.pace.until.Format(time.TimeOnly))
 	}
 	return a, nil
+}
+
+// credentials are those of the secret, or the agent's own.
+func (h *hub) credentials() (account, error) {
+	if h.secret.Name == "" {
+		return h.cfg.own()
+	}
+	return revealed(h.opts.Reveal, h.secret)
 }
 
 // refuse remembers a refused login.
@@ -189,6 +192,9 @@ func (a account) fingerprint() [sha256.Size]byte {
 
 // revealed reads an account from a secret.
 func revealed(reveal gateway.Reveal, secret gateway.ID) (account, error) {
+	if reveal == nil {
+		return account{}, fmt.Errorf("%s cannot be read here", secret)
+	}
 	m, ok := reveal(secret)
 	if !ok {
 		return account{}, fmt.Errorf("%s is not known, or has expired", secret)

@@ -26,6 +26,8 @@ type client struct {
 	rest    *rest.Client  // nil: no tags are read
 	tags    *tags.Manager // nil with rest
 	labels  *catalogue    // names of tags; nil with rest
+	dialer  *dialer
+	key     string // of the session
 	end     context.CancelFunc
 }
 
@@ -47,7 +49,7 @@ func connect(ctx context.Context, cfg Config, timeout time.Duration) (*client, e
 		end()
 		return nil, err
 	}
-	c := &client{cfg: cfg, timeout: timeout, end: end}
+	c := &client{cfg: cfg, timeout: timeout, dialer: d, end: end}
 	err = c.call(ctx, "reach "+address.Host, func(ctx context.Context) error {
 		c.vim, err = vim25.NewClient(ctx, s)
 		return err
@@ -76,9 +78,14 @@ func (c *client) callWithin(ctx context.Context, what string, limit time.Duratio
 
 // login makes a session. A refusal says so.
 func (c *client) login(ctx context.Context, who account) error {
-	user := url.UserPassword(who.username, who.password)
 	err := c.call(ctx, "log in as "+who.username, func(ctx context.Context) error {
-		return session.NewManager(c.vim).Login(ctx, user)
+		res, err := methods.Login(ctx, c.vim, &types.Login{
+			This: *c.vim.ServiceContent.SessionManager, UserName: who.username, Password: who.password, Locale: "en_US",
+		})
+		if err == nil {
+			c.key = res.Returnval.Key
+		}
+		return err
 	})
 	if err != nil || c.cfg.WithoutTags || !c.vim.IsVC() {
 		return err

@@ -10,11 +10,13 @@
 //   - inventory.go: what is known of machines and the places where they are; match.go, address.go: which machines a
 //     block means, and at which address.
 //   - session.go: logging in and out; dial.go: connections and certificates; faults.go: what vCenter's errors mean.
+//   - discover.go, doctor.go: what else vCenter can be asked.
 //
 // API: https://developer.broadcom.com/xapis/vsphere-web-services-api/latest/
 package vsphere
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +41,12 @@ type Options struct {
 	resync  time.Duration // between two readings of tags and attributes; 0 means 60 s
 	refused time.Duration // between two tries of a login that was refused; 0 means 5 min
 	backoff time.Duration // longest pause before another session; 0 means 10 s
+}
+
+// With is o with what reveals the secrets that blocks name.
+func (o Options) With(reveal gateway.Reveal) Options {
+	o.Reveal = reveal
+	return o
 }
 
 func (o Options) withDefaults() Options {
@@ -80,6 +88,10 @@ func Kind(opts Options) discovery.Kind {
 				return nil, fmt.Errorf("open vsphere source: %s cannot be read here", s.Credentials.ID)
 			}
 			return newSource(*s, hubs.of(cfg, s.Credentials.ID)), nil
+		},
+		Discover: func(ctx context.Context) ([]discovery.Found, error) { return discover(ctx, opts) },
+		Doctor: func(ctx context.Context, specs []gateway.SourceSpec) []discovery.Finding {
+			return examine(ctx, opts, specs)
 		},
 	}
 }
