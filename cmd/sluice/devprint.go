@@ -178,20 +178,10 @@ func (d *devRun) printChange(before, now *gateway.World, said map[string]bool, w
 		}
 	}
 	diags, texts := problems(now)
-	diags = waiting.sift(diags)
-	current := map[string]bool{}
-	var fresh hclv2.Diagnostics
-	for _, x := range diags {
-		key := diagnosticKey(x)
-		if current[key] = true; !said[key] {
-			fresh = append(fresh, x)
-		}
-	}
+	fresh, current := unsaid(waiting.sift(diags), said)
 	fixed := len(said) > 0 && len(current) == 0
 	clear(said)
-	for key := range current {
-		said[key] = true
-	}
+	maps.Copy(said, current)
 	if len(fresh) > 0 {
 		d.app.diagnose(fresh, texts)
 		if fresh.HasErrors() {

@@ -33,14 +33,7 @@ func (p *plane) logProblems(ctx context.Context) error {
 
 // tell logs what was not said before and returns what is said now.
 func (p *plane) tell(diags hcl.Diagnostics, said map[string]bool) map[string]bool {
-	current := map[string]bool{}
-	var fresh hcl.Diagnostics
-	for _, x := range diags {
-		key := diagnosticKey(x)
-		if current[key] = true; !said[key] {
-			fresh = append(fresh, x)
-		}
-	}
+	fresh, current := unsaid(diags, said)
 	for i, x := range fresh {
 		if i == mostTold {
 			p.cfg.log.Warn("more mistakes are not logged, sluice status has them", "count", len(fresh)-mostTold)
@@ -56,6 +49,18 @@ func (p *plane) tell(diags hcl.Diagnostics, said map[string]bool) map[string]boo
 		p.cfg.log.Info("all documents are in force")
 	}
 	return current
+}
+
+// unsaid are the diagnostics that were not said before; current is what is said now.
+func unsaid(diags hcl.Diagnostics, said map[string]bool) (fresh hcl.Diagnostics, current map[string]bool) {
+	current = map[string]bool{}
+	for _, x := range diags {
+		key := diagnosticKey(x)
+		if current[key] = true; !said[key] {
+			fresh = append(fresh, x)
+		}
+	}
+	return fresh, current
 }
 
 // diagnosticKey tells diagnostics apart.
