@@ -36,6 +36,7 @@ func TestSource(t *testing.T) {
 		},
 		Patience: 10 * time.Second,
 		Secrets:  []string{canary, "canary-session"},
+		Guard:    &discovery.Guard{},
 	})
 }
 
@@ -52,6 +53,7 @@ func TestSourceByPages(t *testing.T) {
 		},
 		Patience: 10 * time.Second,
 		Secrets:  []string{canary, "canary-session"},
+		Guard:    &discovery.Guard{},
 	})
 }
 

@@ -102,7 +102,6 @@ func (f *fake) Set(n int) {
 func (f *fake) Fail() { f.mend(); f.fail(fault{code: "InternalError", status: 500}) }
 func (f *fake) Hang() { f.mend(); f.fail(fault{hang: true}) }
 
-
 // Half and Empty are sourcetest.Breaker.
 func (f *fake) Half()  { f.mend(); f.fail(fault{half: true}) }
 func (f *fake) Empty() { f.Set(0) }

@@ -17,25 +17,35 @@ import (
 )
 
 // answering is a way to a service that always says the same.
-type answering string
+type answering struct {
+	body  string
+	pause func(io.Reader) io.Reader
+}
 
 func (a answering) Do(*http.Request) (*http.Response, error) {
 	return &http.Response{
-		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(iotest.HalfReader(strings.NewReader(string(a)))), ContentLength: int64(len(a)),
+		StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(a.pause(strings.NewReader(a.body))), ContentLength: int64(len(a.body)),
 	}, nil
 }
 
-func clientOf(body string) *ec2.Client {
+func clientOf(body string) *ec2.Client { return clientBy(body, iotest.HalfReader) }
+
+func clientBy(body string, pause func(io.Reader) io.Reader) *ec2.Client {
 	return ec2.New(ec2.Options{
-		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", ""), HTTPClient: answering(body), Retryer: aws.NopRetryer{},
+		Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider("AKIA", "secret", ""), HTTPClient: answering{body, pause}, Retryer: aws.NopRetryer{},
 	})
 }
 
 // read is what a page makes of an answer.
 func read(t testing.TB, body string, before known) (*page, string, error) {
 	t.Helper()
+	return readBy(t, clientOf(body), before)
+}
+
+func readBy(t testing.TB, c *ec2.Client, before known) (*page, string, error) {
+	t.Helper()
 	p := &page{known: before}
-	out, err := clientOf(body).DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{}, func(o *ec2.Options) {
+	out, err := c.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{}, func(o *ec2.Options) {
 		o.APIOptions = append(o.APIOptions, p.attach)
 	})
 	if err != nil {
