@@ -1,6 +1,7 @@
 package control
 
 import (
+	"maps"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,9 +18,7 @@ type settledSecrets struct{ said map[gateway.ID]string }
 func (s *settledSecrets) Want(map[gateway.ID]*gateway.Secret) {}
 
 func (s *settledSecrets) Settled(versions map[gateway.ID]string) {
-	for id, v := range versions {
-		s.said[id] = v
-	}
+	maps.Copy(s.said, versions)
 }
 
 // lease is a loop whose Envoys sign with a secret.

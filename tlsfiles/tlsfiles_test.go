@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/internal/testenv"
@@ -51,7 +51,7 @@ func serve(t *testing.T, dir string) *httptest.Server {
 		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].SerialNumber.String()) // the client notices when it is cut
 	}))
 	s.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ErrorLog = hclog.NewNullLogger().StandardLogger(nil)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s
