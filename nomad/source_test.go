@@ -38,6 +38,18 @@ func (r remote) Fail() { r.Break(testenv.NomadFault{Status: 500}) }
 
 func (r remote) Hang() { r.Break(testenv.NomadFault{Hang: true}) }
 
+func (r remote) Half() { r.Break(testenv.NomadFault{Half: true}) }
+
+func (r remote) Empty() {
+	faults := []testenv.NomadFault{{Path: "/v1/service", Empty: true}}
+	if !r.streams {
+		faults = append(faults, refuseStreams)
+	}
+	r.Break(faults...)
+}
+
+var _ sourcetest.Breaker = remote{}
+
 const canary = "9a7a4c1e-canary-token"
 
 func suite(t *testing.T, streams bool, spec Spec) {
@@ -49,6 +61,7 @@ func suite(t *testing.T, streams bool, spec Spec) {
 		},
 		Patience: 10 * time.Second,
 		Secrets:  []string{canary},
+		Guard:    Kind(Options{}).Guard,
 	})
 }
 

@@ -104,6 +104,9 @@ func (s *session) stream(ctx context.Context) error {
 		now := time.Now()
 		opened := listedAt.IsZero()
 		if !opened && now.Before(listAt) && (!old || now.Sub(listedAt) < c.pace.retry) {
+			if len(b.changes) > 0 {
+				return nil
+			}
 			return s.alive()
 		}
 		l, err := c.list(ctx, s.f.at, 0, 0)

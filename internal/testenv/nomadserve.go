@@ -256,10 +256,8 @@ func (n *Nomad) stream(w http.ResponseWriter, r *http.Request, f NomadFault, who
 		n.mu.Lock()
 		changed, mute, stop := n.changed, n.mute, n.cut != cut
 		lines := []byte(nil)
-		if next < n.first {
-			next = n.first // a slow reader has lost some
-		}
-		for ; !mute && next-n.first < len(n.events); next++ {
+		stop = stop || next < n.first // a slow reader is cut
+		for ; !mute && !stop && next-n.first < len(n.events); next++ {
 			if e := n.events[next-n.first]; e.space == at {
 				lines = append(lines, e.line...)
 			}
