@@ -114,6 +114,17 @@ func TestOneFunctionOfManyTouchesItsCallersAlone(t *testing.T) {
 	}
 }
 
+func TestAShortNameThatIsAmbiguousFromTheBeginningMeansNothing(t *testing.T) {
+	s := newStage(t)
+	s.lists("v1/get~get", "v2/get~get")
+	s.doc("d", 1, aGateway, anAPI, aCaller)
+	s.lists("v1/get~get", "v2/get~get")
+	s.is("route.r", StateRejected, "-")
+	s.says("route.r", "means several functions: \"v1/get\", \"v2/get\"")
+	s.lists("v2/get~get")
+	s.is("route.r", StatePending, "fn=u.get")
+}
+
 func TestAShortNameKeepsItsTargetWhenItBecomesAmbiguous(t *testing.T) {
 	s := newStage(t)
 	s.doc("d", 1, aGateway, anAPI, aCaller)

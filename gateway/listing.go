@@ -126,7 +126,7 @@ func (a *application) note(own ID, forms ...*Form) {
 	if own.Kind == KindFunction {
 		for _, f := range forms {
 			for name := range instances(f) {
-				a.noteOne(ID{KindFunction, name})
+				a.noteOne(own, ID{KindFunction, name})
 			}
 		}
 		return
@@ -137,15 +137,16 @@ func (a *application) note(own ID, forms ...*Form) {
 		}
 		for _, ref := range f.Value.Refs {
 			if ref.Kind == KindFunction {
-				a.noteOne(ref.ID)
+				a.noteOne(own, ref.ID)
 			}
 		}
 	}
 }
 
-func (a *application) noteOne(id ID) {
+// noteOne notes one reference. A short name that means several functions, and never meant one here, leads nowhere.
+func (a *application) noteOne(own, id ID) {
 	l := a.w.lead(id)
-	if !l.live() || l.declared {
+	if !l.live() || l.declared || len(l.several) > 0 && !l.chosen && !a.namedBefore(own, id) {
 		return
 	}
 	a.remember(id, l.fn)
