@@ -116,9 +116,9 @@ func TestOneFunctionOfManyTouchesItsCallersAlone(t *testing.T) {
 
 func TestAShortNameThatIsAmbiguousFromTheBeginningMeansNothing(t *testing.T) {
 	s := newStage(t)
+	s.doc("d", 1, aGateway, anAPI)
 	s.lists("v1/get~get", "v2/get~get")
-	s.doc("d", 1, aGateway, anAPI, aCaller)
-	s.lists("v1/get~get", "v2/get~get")
+	s.doc("d", 2, aGateway, anAPI, aCaller)
 	s.is("route.r", StateRejected, "-")
 	s.says("route.r", "means several functions: \"v1/get\", \"v2/get\"")
 	s.lists("v2/get~get")
