@@ -5,8 +5,8 @@
 //
 //   - vsphere.go: the kind; spec.go, check.go: the block; config.go: a connection of the agent.
 //   - source.go: one block at work; hub.go: who shares a session, and when the next login may be tried.
-//   - worker.go: the one goroutine that owns an inventory and what blocks make of it; watch.go: the property collector;
-//     labels.go: tags and custom attributes.
+//   - worker.go: the one goroutine that owns an inventory and what blocks make of it; judge.go: what becomes of a machine
+//     in a block's answer; watch.go: the property collector; labels.go: tags and custom attributes.
 //   - inventory.go: what is known of machines and the places where they are; match.go, address.go: which machines a
 //     block means, and at which address.
 //   - session.go: logging in and out; dial.go: connections and certificates; faults.go: what vCenter's errors mean.

@@ -37,6 +37,33 @@ func (v *VCenter) folder(at string) (*object.Folder, error) {
 // AddVM makes a machine in a folder, on the cluster, and starts it. ip may be empty. It returns the machine's ID.
 func (v *VCenter) AddVM(t testing.TB, folder, name, ip string) string {
 	t.Helper()
+	id := v.maker(t, folder)(name)
+	v.PowerOn(t, id)
+	v.Set(t, id, "guest.toolsRunningStatus", string(types.VirtualMachineToolsRunningStatusGuestToolsRunning))
+	if ip != "" {
+		v.SetIP(t, id, ip)
+	}
+	return id
+}
+
+// AddVMs makes n machines that run, PREFIX-0 and so on, each with an address of its own in 10.0.0.0/8. It returns their
+// IDs.
+func (v *VCenter) AddVMs(t testing.TB, folder, prefix string, n int) []string {
+	t.Helper()
+	create := v.maker(t, folder)
+	out := make([]string, n)
+	for i := range n {
+		out[i] = create(fmt.Sprintf("%s-%d", prefix, i))
+		v.Set(t, out[i], "runtime.powerState", types.VirtualMachinePowerStatePoweredOn,
+			"guest.toolsRunningStatus", string(types.VirtualMachineToolsRunningStatusGuestToolsRunning))
+		v.SetIP(t, out[i], fmt.Sprintf("10.%d.%d.%d", 1+i>>16, i>>8&255, i&255))
+	}
+	return out
+}
+
+// maker returns a function that makes machines in a folder.
+func (v *VCenter) maker(t testing.TB, folder string) func(name string) (id string) {
+	t.Helper()
 	v.AddFolder(t, folder)
 	ctx := context.Background()
 	finder := find.NewFinder(v.admin, false)
@@ -56,23 +83,19 @@ func (v *VCenter) AddVM(t testing.TB, folder, name, ip string) string {
 	if err != nil {
 		t.Fatalf("ask the network: %v", err)
 	}
-	card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
-	if err != nil {
-		t.Fatalf("make a network adapter: %v", err)
+	return func(name string) string {
+		t.Helper()
+		card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
+		if err != nil {
+			t.Fatalf("make a network adapter: %v", err)
+		}
+		task, err := in.CreateVM(ctx, types.VirtualMachineConfigSpec{
+			Name: name, GuestId: string(types.VirtualMachineGuestOsIdentifierOtherGuest),
+			Files:        &types.VirtualMachineFileInfo{VmPathName: "[LocalDS_0]"},
+			DeviceChange: []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: card}},
+		}, pool, nil)
+		return finish(t, "make machine "+name, task, err).Result.(types.ManagedObjectReference).Value // it is one
 	}
-	task, err := in.CreateVM(ctx, types.VirtualMachineConfigSpec{
-		Name: name, GuestId: string(types.VirtualMachineGuestOsIdentifierOtherGuest),
-		Files:        &types.VirtualMachineFileInfo{VmPathName: "[LocalDS_0]"},
-		DeviceChange: []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: card}},
-	}, pool, nil)
-	info := finish(t, "make machine "+name, task, err)
-	id := info.Result.(types.ManagedObjectReference).Value // it is one
-	v.PowerOn(t, id)
-	v.Set(t, id, "guest.toolsRunningStatus", string(types.VirtualMachineToolsRunningStatusGuestToolsRunning))
-	if ip != "" {
-		v.SetIP(t, id, ip)
-	}
-	return id
 }
 
 func finish(t testing.TB, what string, task *object.Task, err error) *types.TaskInfo {
