@@ -215,6 +215,46 @@ func TestStatusChecks(t *testing.T) {
 	}
 }
 
+// An answer that has lost all is doubted; what it says has been terminated takes no traffic all the same.
+func TestAFleetThatIsTerminated(t *testing.T) {
+	f := startFake(t)
+	rows := numbered(5)
+	f.put(rows...)
+	updates := make(chan map[gateway.SourceKey][]gateway.Endpoint, 1000)
+	s := shop(f.URL)
+	m := discovery.New(discovery.Options{
+		Kinds:   []discovery.Kind{Kind(hasty(t))},
+		Publish: func(changed map[gateway.SourceKey][]gateway.Endpoint) { updates <- changed },
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	m.Want(map[gateway.SourceKey]gateway.SourceSpec{s.SourceKey(): s})
+	next := func() (out []gateway.Endpoint) {
+		t.Helper()
+		select {
+		case changed := <-updates:
+			return changed[s.SourceKey()]
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is published")
+		}
+		return nil
+	}
+	if n := len(next()); n != 5 {
+		t.Fatalf("%d endpoints", n)
+	}
+	for i := range rows {
+		rows[i].state, rows[i].private = "terminated", ""
+	}
+	f.put(rows...)
+	for _, e := range next() {
+		if e.Health != gateway.Draining || e.Address == "" {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
 // Nothing of a broken answer counts, and the next good one does.
 func TestBrokenAnswers(t *testing.T) {
 	empty, html, none := "", "<html>log in</html>", `<?xml version="1.0"?><DescribeInstancesResponse><requestId>1</requestId></DescribeInstancesResponse>`

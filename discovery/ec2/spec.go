@@ -156,16 +156,23 @@ func (c *checker) selection() {
 			c.wrong("Duplicate filter", "filters", fmt.Sprintf("The tag %q stands in tags and in filters. Write it once; in filters it may have several values.", key))
 		}
 	}
+	var unknown, empty []string
 	for _, name := range slices.Sorted(maps.Keys(s.Filters)) {
 		switch {
 		case strings.HasPrefix(name, "instance-state"):
-			c.wrong("Unsupported filter", "filters", fmt.Sprintf(
+			c.wrong("Meaningless filter", "filters", fmt.Sprintf(
 				"%q has no meaning here: running instances take traffic, those that stop are drained, all others are no endpoints.", name))
 		case !isFilter(name):
-			c.wrong("Unsupported filter", "filters", fmt.Sprintf("%q is no filter that instances are selected by. These are: %s, and %sNAME.",
-				name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "), tagPrefix))
+			unknown = append(unknown, strconv.Quote(name))
 		case len(s.Filters[name]) == 0:
-			c.wrong("Empty filter", "filters", fmt.Sprintf("The filter %q has no value, so it would select nothing. Name one, or remove it.", name))
+			empty = append(empty, strconv.Quote(name))
 		}
+	}
+	if unknown != nil {
+		c.wrong("Unsupported filter", "filters", fmt.Sprintf("Instances are not selected by %s. Filters are: %s, and %sNAME.",
+			strings.Join(unknown, ", "), strings.Join(slices.Sorted(maps.Keys(fields)), ", "), tagPrefix))
+	}
+	if empty != nil {
+		c.wrong("Empty filter", "filters", fmt.Sprintf("Without a value %s selects nothing. Name one, or remove the filter.", strings.Join(empty, ", ")))
 	}
 }

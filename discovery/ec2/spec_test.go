@@ -35,10 +35,10 @@ func TestCheck(t *testing.T) {
 		"no name of a tag": {func(s *Spec) { s.Tags[""] = "x" }, "Invalid tag", "1 to 128", 3},
 		"a long value":     {func(s *Spec) { s.Tags["x"] = strings.Repeat("x", 257) }, "Invalid tag", "256", 3},
 		"twice":            {func(s *Spec) { s.Filters = map[string][]string{"tag:service": {"a"}} }, "Duplicate filter", `"service" stands in tags and in filters`, 4},
-		"state":            {func(s *Spec) { s.Filters = map[string][]string{"instance-state-name": {"running"}} }, "Unsupported filter", "running instances take traffic", 4},
-		"unknown":          {func(s *Spec) { s.Filters = map[string][]string{"vpc": {"a"}} }, "Unsupported filter", "tag-key, tenancy, vpc-id, and tag:NAME", 4},
-		"no tag":           {func(s *Spec) { s.Filters = map[string][]string{"tag:": {"a"}} }, "Unsupported filter", `"tag:" is no filter`, 4},
-		"no value":         {func(s *Spec) { s.Filters = map[string][]string{"vpc-id": {}} }, "Empty filter", "would select nothing", 4},
+		"state":            {func(s *Spec) { s.Filters = map[string][]string{"instance-state-name": {"running"}} }, "Meaningless filter", "running instances take traffic", 4},
+		"unknown":          {func(s *Spec) { s.Filters = map[string][]string{"vpc": {"a"}, "ami": {}} }, "Unsupported filter", `not selected by "ami", "vpc". Filters are: architecture,`, 4},
+		"no tag":           {func(s *Spec) { s.Filters = map[string][]string{"tag:": {"a"}} }, "Unsupported filter", `by "tag:". Filters`, 4},
+		"no value":         {func(s *Spec) { s.Filters = map[string][]string{"vpc-id": {}} }, "Empty filter", "selects nothing", 4},
 		"no port":          {func(s *Spec) { s.Port = 0 }, "Missing port", "port_tag", 5},
 		"two credentials": {func(s *Spec) {
 			s.Connection, s.Credentials = "main", gateway.Ref{ID: gateway.ID{Kind: "secret", Name: "aws"}}
