@@ -37,7 +37,7 @@ func (v *VCenter) folder(at string) (*object.Folder, error) {
 // AddVM makes a machine in a folder, on the cluster, and starts it. ip may be empty. It returns the machine's ID.
 func (v *VCenter) AddVM(t testing.TB, folder, name, ip string) string {
 	t.Helper()
-	id := v.maker(t, folder)(name)
+	id := created(t, name, v.maker(t, folder)(name))
 	v.PowerOn(t, id)
 	v.Set(t, id, "guest.toolsRunningStatus", string(types.VirtualMachineToolsRunningStatusGuestToolsRunning))
 	if ip != "" {
@@ -51,9 +51,14 @@ func (v *VCenter) AddVM(t testing.TB, folder, name, ip string) string {
 func (v *VCenter) AddVMs(t testing.TB, folder, prefix string, n int) []string {
 	t.Helper()
 	create := v.maker(t, folder)
+	name := func(i int) string { return fmt.Sprintf("%s-%d", prefix, i) }
+	tasks := make([]*object.Task, n)
+	for i := range n {
+		tasks[i] = create(name(i))
+	}
 	out := make([]string, n)
 	for i := range n {
-		out[i] = create(fmt.Sprintf("%s-%d", prefix, i))
+		out[i] = created(t, name(i), tasks[i])
 		v.Set(t, out[i], "runtime.powerState", types.VirtualMachinePowerStatePoweredOn,
 			"guest.toolsRunningStatus", string(types.VirtualMachineToolsRunningStatusGuestToolsRunning))
 		v.SetIP(t, out[i], fmt.Sprintf("10.%d.%d.%d", 1+i>>16, i>>8&255, i&255))
@@ -61,8 +66,14 @@ func (v *VCenter) AddVMs(t testing.TB, folder, prefix string, n int) []string {
 	return out
 }
 
-// maker returns a function that makes machines in a folder.
-func (v *VCenter) maker(t testing.TB, folder string) func(name string) (id string) {
+// created waits for a machine that is being made, and returns its ID.
+func created(t testing.TB, name string, task *object.Task) string {
+	t.Helper()
+	return finish(t, "make machine "+name, task, nil).Result.(types.ManagedObjectReference).Value // it is one
+}
+
+// maker returns a function that begins to make a machine in a folder.
+func (v *VCenter) maker(t testing.TB, folder string) func(name string) *object.Task {
 	t.Helper()
 	v.AddFolder(t, folder)
 	ctx := context.Background()
@@ -83,7 +94,7 @@ func (v *VCenter) maker(t testing.TB, folder string) func(name string) (id strin
 	if err != nil {
 		t.Fatalf("ask the network: %v", err)
 	}
-	return func(name string) string {
+	return func(name string) *object.Task {
 		t.Helper()
 		card, err := object.EthernetCardTypes().CreateEthernetCard("vmxnet3", backing)
 		if err != nil {
@@ -94,7 +105,10 @@ func (v *VCenter) maker(t testing.TB, folder string) func(name string) (id strin
 			Files:        &types.VirtualMachineFileInfo{VmPathName: "[LocalDS_0]"},
 			DeviceChange: []types.BaseVirtualDeviceConfigSpec{&types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: card}},
 		}, pool, nil)
-		return finish(t, "make machine "+name, task, err).Result.(types.ManagedObjectReference).Value // it is one
+		if err != nil {
+			t.Fatalf("make machine %s: %v", name, err)
+		}
+		return task
 	}
 }
 
