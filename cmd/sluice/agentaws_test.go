@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/go-hclog"
 )
 
 // awsAgent reads a configuration with nothing of the machine's own AWS in the environment.
@@ -85,5 +87,23 @@ func TestAWSConnectionsAreChecked(t *testing.T) {
 	t.Setenv("AWS_CA_BUNDLE", filepath.Join(t.TempDir(), "none.pem"))
 	if _, err := cfg.lambdas(t.Context()); err == nil || !strings.Contains(err.Error(), "AWS_CA_BUNDLE") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// Whoever asks AWS has the credentials of a block from one place, and with them what AWS's own tools are told.
+func TestAWSAccountsAreShared(t *testing.T) {
+	cfg, _ := awsAgent(t, "aws \"main\" {\n  region       = \"eu-central-1\"\n  sts_endpoint = \"http://127.0.0.1:1\"\n}\n")
+	p, _, err := cfg.connect(t.Context(), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	lambdas, err := cfg.lambdas(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := p.aws.instances(nil)
+	if opts.Connections["main"].Credentials != lambdas.Connections["main"] || opts.Connections["main"].Region != "eu-central-1" || opts.STS["main"] != "http://127.0.0.1:1" {
+		t.Errorf("%+v", opts)
 	}
 }

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"io"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -74,9 +75,7 @@ func BenchmarkInstances(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			for d, l := range p.seen {
-				out[d] = l
-			}
+			maps.Copy(out, p.seen)
 			all = append(all, p.instances...)
 		}
 		return out, all

@@ -36,8 +36,7 @@ func (r *refusal) Unwrap() error { return r.err }
 // explain says what an error of the SDK means, without the numbers that differ each time.
 func explain(action string, err error) error {
 	r := &refusal{action: action, err: err}
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		r.code, r.text = api.ErrorCode(), brief(api.ErrorMessage())
 		r.means = meaning(r.code, action)
 		return r

@@ -84,8 +84,8 @@ func TestSourceKey(t *testing.T) {
 		"Endpoint":     func(s *Spec) { s.Endpoint = "http://x" },
 		"Interval":     func(s *Spec) { s.Interval = time.Minute },
 	}
-	for i := range reflect.TypeFor[Spec]().NumField() {
-		name := reflect.TypeFor[Spec]().Field(i).Name
+	for field := range reflect.TypeFor[Spec]().Fields() {
+		name := field.Name
 		if name == "Range" {
 			continue
 		}
