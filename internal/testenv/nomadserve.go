@@ -42,7 +42,10 @@ func (n *Nomad) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := strings.TrimPrefix(r.URL.Path, "/v1/")
+	id, submits := isJobs(r, p)
 	switch {
+	case submits:
+		n.jobs(w, r, who, at, id)
 	case p == "services":
 		n.list(w, r, f, who, at)
 	case strings.HasPrefix(p, "service/"):
