@@ -52,14 +52,14 @@ func (n *nic) add(text string) {
 	}
 }
 
-// parseIP leaves out what is of no use to others: loopback, link-local and multicast addresses.
+// parseIP leaves out what is of no use to others: link-local and multicast addresses.
 func parseIP(text string) (netip.Addr, bool) {
 	ip, err := netip.ParseAddr(text)
 	if err != nil || ip.Zone() != "" {
 		return netip.Addr{}, false
 	}
 	ip = ip.Unmap()
-	return ip, !ip.IsUnspecified() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsMulticast()
+	return ip, !ip.IsUnspecified() && !ip.IsLinkLocalUnicast() && !ip.IsMulticast()
 }
 
 // want is what a block says of the address.
@@ -69,8 +69,9 @@ type want struct {
 	family  string
 }
 
+// takes says whether an address will do. A loopback address has to be asked for.
 func (w want) takes(ip netip.Addr) bool {
-	return (!w.cidr.IsValid() || w.cidr.Contains(ip)) &&
+	return (w.cidr.Contains(ip) || !w.cidr.IsValid() && !ip.IsLoopback()) &&
 		(w.family == "" || w.family == "ipv4" && ip.Is4() || w.family == "ipv6" && ip.Is6())
 }
 

@@ -113,6 +113,8 @@ func TestChoose(t *testing.T) {
 		{"a duplicate is none", want{}, "", []types.GuestNicInfo{stated}, "10.0.0.2"},
 		{"the primary alone", want{}, "10.0.0.7", nil, "10.0.0.7"},
 		{"the primary alone, and a network", want{network: "lan"}, "10.0.0.7", nil, ""},
+		{"loopback is of no use", want{}, "127.0.0.1", []types.GuestNicInfo{net("lan", 4000, "127.0.0.1")}, ""},
+		{"unless it is asked for", want{cidr: netip.MustParsePrefix("127.0.0.0/8")}, "127.0.0.1", []types.GuestNicInfo{net("lan", 4000, "127.0.0.2")}, "127.0.0.2"},
 		{"link-local only", want{}, "fe80::1", []types.GuestNicInfo{net("lan", 4000, "fe80::1", "169.254.0.1")}, ""},
 	} {
 		m := &machine{}

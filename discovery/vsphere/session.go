@@ -166,9 +166,9 @@ func (c *client) everything(ctx context.Context) (types.PropertyFilterSpec, erro
 func (c *client) retrieve(ctx context.Context, what string, spec types.PropertyFilterSpec) (out []types.ObjectContent, err error) {
 	collector := c.vim.ServiceContent.PropertyCollector
 	var token string
-	err = c.call(ctx, what, func(ctx context.Context) error {
+	err = c.callWithin(ctx, what, thorough*c.timeout, func(ctx context.Context) error {
 		res, err := methods.RetrievePropertiesEx(ctx, c.vim, &types.RetrievePropertiesEx{
-			This: collector, SpecSet: []types.PropertyFilterSpec{spec},
+			This: collector, SpecSet: []types.PropertyFilterSpec{spec}, Options: types.RetrieveOptions{MaxObjects: objectsAtOnce},
 		})
 		if err == nil && res.Returnval != nil {
 			out, token = res.Returnval.Objects, res.Returnval.Token
@@ -285,4 +285,7 @@ func (c *client) values(ctx context.Context, ids []string) (map[string]map[int32
 	return out, nil
 }
 
-const valuesPage = 1000
+const (
+	valuesPage = 1000
+	thorough   = 4 // times the deadline of a call has one that may read the whole inventory
+)
