@@ -159,3 +159,15 @@ func TestThumbprint(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// The shipped role is what the doctor asks for.
+func TestRole(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("role.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\ngovc role.create sluice-discovery " + strings.Join(readPrivileges, " ") + "\n"; !strings.Contains(string(text), want) {
+		t.Errorf("role.sh lacks %q", want)
+	}
+}
