@@ -52,6 +52,7 @@ var reasonTexts = map[string]string{
 	"template_error":     "a template of this route has no result for this message",
 	"too_much_work":      "a template of this route takes too many steps for this message",
 	"script_error":       "the gateway could not run this route's program",
+	"credential_unknown": "the gateway does not know the credential that this route sends",
 	"function_error":     "the function failed",
 	"function_timeout":   "the function did not answer in time",
 	"function_throttled": "the function is called too often",

@@ -52,11 +52,12 @@ func (a *application) secretUnits(id ID) {
 	}
 }
 
-// version fills in the version of a secret. One that is not known yet holds the unit; one that has expired removes it.
+// version fills in the version of a secret. One that is not known yet holds the unit; one that has expired removes it,
+// but for a value: Envoy ignores that a secret is removed and would go on with it, so that an empty one takes its place.
 func (w *World) version(in *Inputs, secret ID) {
 	version, known := w.versions.m[secret]
 	in.Secret, in.Version, in.Held = secret, version, !known && len(in.Gateways) > 0
-	if known && version == "" {
+	if known && version == "" && (in.Unit.Type != UnitSecret || in.Form != FormValue) {
 		in.Gateways = nil
 	}
 	in.form(w, secret)

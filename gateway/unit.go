@@ -73,7 +73,7 @@ type Inputs struct {
 	Secret  ID         // secret: whose material; signer: the credentials
 	Field   string     // secret: of the material; "" is its only one
 	Form    SecretForm // secret: what is made of it
-	Version string     // secret, signer: of the material; Held while it is not known
+	Version string     // secret, signer: of the material; Held while it is not known, and "" when it has expired
 }
 
 // TableRoute is one alternative of a route as it stands in the table of a host.

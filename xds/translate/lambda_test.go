@@ -170,7 +170,7 @@ func TestThrottledLambdas(t *testing.T) {
 		{testenv.LambdaFault{Status: 403, Code: "AccessDeniedException"}, 502, "function_refused"},
 		{testenv.LambdaFault{Status: 500, Code: "ServiceException"}, 502, "function_refused"},
 		{testenv.LambdaFault{Status: 200, Body: "<html>"}, 502, "function_answer"},
-		{testenv.LambdaFault{Cut: true}, 502, ""},
+		{testenv.LambdaFault{Cut: true}, 502, "upstream_reset"},
 	} {
 		s.Fail(c.fault)
 		if a := e.Do(t, "GET", "shop.test", "/hello"); a.Status != c.status || a.Header.Get("x-sluice-error") != c.reason {

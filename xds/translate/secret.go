@@ -54,6 +54,9 @@ func (t *Translator) secret(in gateway.Inputs) (*Resource, error) {
 	if in.Secret.IsZero() {
 		return nil, nil
 	}
+	if in.Version == "" && in.Form == gateway.FormValue {
+		return expired(KeyOf(in.Unit)), nil
+	}
 	if t.reveal == nil {
 		return nil, material(in.Secret, "nobody can read %s", in.Secret)
 	}
@@ -68,6 +71,13 @@ func (t *Translator) secret(in gateway.Inputs) (*Resource, error) {
 	}
 	made.Name = key.Name
 	return &Resource{Key: key, Message: made}, nil
+}
+
+// expired takes the place of a value that has ended: what sends it finds nothing.
+func expired(key Key) *Resource {
+	return &Resource{Key: key, Message: &tlsv3.Secret{
+		Name: key.Name, Type: &tlsv3.Secret_GenericSecret{GenericSecret: &tlsv3.GenericSecret{Secret: inline(nil)}},
+	}}
 }
 
 // formed is the material in the form that is asked for.

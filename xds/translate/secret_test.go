@@ -39,18 +39,22 @@ func TestASecretIsBuiltOfItsMaterial(t *testing.T) {
 	known = false
 	unit := gateway.SecretUse{ID: id}.Unit()
 	for name, build := range map[string]func() error{
-		"expired": func() error {
-			_, err := tr.Build(gateway.Inputs{Unit: unit, Gateways: []string{"edge"}, Secret: id})
+		"forgotten": func() error {
+			_, err := tr.Build(gateway.Inputs{Unit: unit, Gateways: []string{"edge"}, Secret: id, Version: "1"})
 			return err
 		},
 		"nobody reads": func() error {
-			_, err := translator(t).Build(gateway.Inputs{Unit: unit, Gateways: []string{"edge"}, Secret: id})
+			_, err := translator(t).Build(gateway.Inputs{Unit: unit, Gateways: []string{"edge"}, Secret: id, Version: "1"})
 			return err
 		},
 	} {
 		if err := build(); err == nil {
 			t.Errorf("%s: it is built", name)
 		}
+	}
+	r, err := tr.Build(gateway.Inputs{Unit: unit, Gateways: []string{"edge"}, Secret: id})
+	if err != nil || len(r.Message.(*tlsv3.Secret).GetGenericSecret().GetSecret().GetInlineBytes()) != 0 {
+		t.Errorf("what has expired is %v, %v", r, err)
 	}
 	if r, err := tr.Build(gateway.Inputs{Unit: unit, Secret: id}); r != nil || err != nil {
 		t.Errorf("what no gateway uses is %v, %v", r, err)

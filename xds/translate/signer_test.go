@@ -190,16 +190,16 @@ func TestNothingIsSentUnsigned(t *testing.T) {
 			t.Errorf("the neighbour is answered with %d", a.Status)
 		}
 	}
-	answers(500)
+	answers(503)
 	if n := len(s.Requests()); n > 0 {
 		t.Errorf("%d requests were sent without credentials", n)
 	}
 	plane.Set(t, signedBy(t, result.World, featureKey))
 	answers(200)
 	plane.Remove(signer)
-	answers(500)
+	answers(503)
 	sent := len(s.Requests())
-	answers(500)
+	answers(503)
 	if n := len(s.Requests()); n > sent {
 		t.Errorf("%d requests were sent after the credentials had expired", n-sent)
 	}

@@ -1,5 +1,5 @@
 -- Lambda: the event on the way out, the answer on the way back.
-local wrap, unwrap, prepare
+local wrap, unwrap, unsigned, prepare
 do
   function prepare(prog, scope)
     local l = prog.lambda
@@ -151,6 +151,7 @@ do
     if l.a then hs:replace("x-amz-invocation-type", "Event") end
     st.method, st.query, st.body, st.ctype = "POST", l.p:match("%?(.*)$") or "", event, l.e == "raw" and ctype or "application/json"
     st.path = l.p:match("^[^?]*")
+    h:streamInfo():dynamicMetadata():set("sluice.script", "called", true)
   end
 
   -- A function says in its headers what only the edge may say.
@@ -207,6 +208,13 @@ do
     end
     c.raw = b
     if c.head or n == 204 or n == 304 then c.raw, c.nobody = "", true end
+  end
+
+  -- unsigned says whether an answer of the edge itself stands where a call could not be signed: Envoy has no filter for it.
+  function unsigned(h, hs, prog)
+    if not prog.lambda or hs:get(":status") ~= "500" then return false end
+    local md = h:streamInfo():dynamicMetadata():get("sluice.script")
+    return md and md.called
   end
 
   -- unwrap reads what Lambda says of the call, and makes the response of the function's answer.

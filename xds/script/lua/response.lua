@@ -116,7 +116,10 @@ do
 
   function onresponse(h, prog, c)
     local hs = h:headers()
-    if not hs:get("x-envoy-upstream-service-time") then return end -- an answer of the edge itself
+    if not hs:get("x-envoy-upstream-service-time") then -- an answer of the edge itself
+      if unsigned(h, hs, prog) then refuse(503, "credential_unknown") end
+      return
+    end
     c.hs, c.heads, c.set = hs, {}, {}
     local before = tonumber((hs:get(":status"))) or 0
     if before < 200 then return end
