@@ -263,7 +263,7 @@ func TestMissingFolder(t *testing.T) {
 // A source that ends leaves no session behind, and does not disturb others.
 func TestSharedSession(t *testing.T) {
 	t.Parallel()
-	v, a, _, _ := startTwo(t, nil)
+	v, a, _, other := startTwo(t, nil)
 	before := v.Sessions(t)
 	k := Kind(quick(configOf(v, "")))
 	s := open(t, k, &Spec{Folder: shop, Port: 80})
@@ -279,6 +279,7 @@ func TestSharedSession(t *testing.T) {
 			t.Error(e)
 		}
 	})
+	other.until(t, "b=10.0.0.2") // it has a session of its own
 	if now := v.Sessions(t); now != before {
 		t.Errorf("%d sessions before, %d after", before, now)
 	}

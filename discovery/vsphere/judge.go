@@ -10,8 +10,13 @@ import (
 func (l *loop) judge(m *member, id string) {
 	machine, known := l.inventory.machines[id], m.source.kept[id]
 	switch {
-	case machine == nil || machine.blind && known != nil:
-		return // lookForMissing asks; what cannot be read is as it was
+	case machine == nil:
+		if known != nil {
+			l.absent[id] = true // lookForMissing asks for it
+		}
+		return
+	case machine.blind && known != nil:
+		return // what cannot be read is as it was
 	case !machine.on || !m.selection.means(l.inventory, machine):
 		if known != nil {
 			delete(m.source.kept, id)
@@ -78,38 +83,45 @@ func (l *loop) lookForMissing() {
 		return
 	}
 	var ids []string
-	for m := range l.members {
-		for id := range m.source.kept {
-			if l.inventory.machines[id] == nil {
-				ids = append(ids, id)
-			}
+	for id := range l.absent {
+		if l.inventory.machines[id] != nil || !l.keeps(id) {
+			delete(l.absent, id)
+			continue
 		}
+		ids = append(ids, id)
 	}
 	if len(ids) == 0 {
 		return
 	}
 	slices.Sort(ids)
 	l.asked = true
-	l.missing <- slices.Compact(ids) // there is room: nothing else was asked
+	l.missing <- ids // there is room: nothing else was asked
 }
 
-// judgeMissing takes out what does not exist.
+// keeps says whether a machine is in the answer of some block.
+func (l *loop) keeps(id string) bool {
+	for m := range l.members {
+		if m.source.kept[id] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// judgeMissing takes out what does not exist. What was not asked for yet is asked for now.
 func (l *loop) judgeMissing(gone map[string]bool) {
 	l.asked = false
 	kept, more := 0, false
-	for m := range l.members {
-		for id := range m.source.kept {
-			is, asked := gone[id]
-			switch {
-			case l.inventory.machines[id] != nil:
-			case is:
-				delete(m.source.kept, id)
-				m.changed = true
-			case asked:
-				kept++
-			default:
-				more = true
-			}
+	for id := range l.absent {
+		is, asked := gone[id]
+		switch {
+		case l.inventory.machines[id] != nil:
+		case is:
+			l.drop(id)
+		case asked:
+			kept++
+		default:
+			more = true
 		}
 	}
 	if kept > 0 && kept != l.unsure {
@@ -119,5 +131,15 @@ func (l *loop) judgeMissing(gone map[string]bool) {
 	l.unsure = kept
 	if more {
 		l.lookForMissing()
+	}
+}
+
+// drop takes a machine out of all answers.
+func (l *loop) drop(id string) {
+	for m := range l.members {
+		if m.source.kept[id] != nil {
+			delete(m.source.kept, id)
+			m.changed = true
+		}
 	}
 }

@@ -2,7 +2,6 @@ package vsphere
 
 import (
 	"testing"
-	"time"
 
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -11,7 +10,8 @@ import (
 func TestMissingMachines(t *testing.T) {
 	t.Parallel()
 	w := &worker{hub: &hub{opts: Options{}.withDefaults()}, missing: make(chan []string, 1)}
-	l := &loop{worker: w, inventory: newInventory(), members: map[*member]bool{}, labelled: true, expiry: time.NewTimer(time.Hour)}
+	l := newLoop(w)
+	l.labelled = true
 	m := &member{source: newSource(Spec{Name: "*", Port: 80}, w.hub), box: mailbox{signal: make(chan struct{}, 1)}}
 	l.members[m] = true
 	say := func(ev event) int {
@@ -61,7 +61,8 @@ func TestMissingMachines(t *testing.T) {
 func TestHalfAnAnswer(t *testing.T) {
 	t.Parallel()
 	w := &worker{hub: &hub{opts: Options{}.withDefaults()}, missing: make(chan []string, 1)}
-	l := &loop{worker: w, inventory: newInventory(), members: map[*member]bool{}, labelled: true, expiry: time.NewTimer(time.Hour)}
+	l := newLoop(w)
+	l.labelled = true
 	m := &member{source: newSource(Spec{Name: "m*", Port: 80}, w.hub), box: mailbox{signal: make(chan struct{}, 1)}}
 	l.members[m] = true
 	l.take(event{whole: true, updates: []types.ObjectUpdate{changed(1, 1)}})

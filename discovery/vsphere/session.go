@@ -162,6 +162,20 @@ func (c *client) everything(ctx context.Context) (types.PropertyFilterSpec, erro
 	return spec, nil
 }
 
+// collector makes a property collector of its own that follows what spec selects. It ends with the session.
+func (c *client) collector(ctx context.Context, spec types.PropertyFilterSpec) (collector types.ManagedObjectReference, err error) {
+	err = c.call(ctx, "watch the inventory", func(ctx context.Context) error {
+		res, err := methods.CreatePropertyCollector(ctx, c.vim, &types.CreatePropertyCollector{This: c.vim.ServiceContent.PropertyCollector})
+		if err != nil {
+			return err
+		}
+		collector = res.Returnval
+		_, err = methods.CreateFilter(ctx, c.vim, &types.CreateFilter{This: collector, Spec: spec})
+		return err
+	})
+	return collector, err
+}
+
 // retrieve reads properties of some objects at once, by pages. An object that is gone is missing in the answer.
 func (c *client) retrieve(ctx context.Context, what string, spec types.PropertyFilterSpec) (out []types.ObjectContent, err error) {
 	collector := c.vim.ServiceContent.PropertyCollector

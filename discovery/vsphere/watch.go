@@ -81,11 +81,8 @@ func (w *worker) watch(ctx context.Context, c *client) error {
 	if err != nil {
 		return err
 	}
-	collector := c.vim.ServiceContent.PropertyCollector
-	if err := c.call(ctx, "watch the inventory", func(ctx context.Context) error {
-		_, err := methods.CreateFilter(ctx, c.vim, &types.CreateFilter{This: collector, Spec: spec})
-		return err
-	}); err != nil {
+	collector, err := c.collector(ctx, spec)
+	if err != nil {
 		return err
 	}
 	seconds := int32(max(w.hub.opts.wait/time.Second, 1)) //nolint:gosec // an option of ours, small

@@ -43,8 +43,7 @@ func (w *worker) run(ctx context.Context) {
 	defer w.cancel()
 	failed := make(chan error, 1)
 	tasks.Go(func() { failed <- w.session(ctx) })
-	l := &loop{worker: w, inventory: newInventory(), members: map[*member]bool{}, expiry: time.NewTimer(time.Hour)}
-	l.expiry.Stop()
+	l := newLoop(w)
 	defer l.expiry.Stop()
 	for {
 		select {
@@ -82,11 +81,20 @@ type loop struct {
 	members   map[*member]bool
 	moved     bool            // places have changed since the last whole answer
 	dirty     map[string]bool // machines that have
+	absent    map[string]bool // machines that blocks have and the inventory has not
 	asked     bool            // for machines that are missing; no answer yet
 	unsure    int             // machines that are missing, of which vCenter does not say that they are gone
 	spoke     time.Time       // when members last heard that vCenter is there
 	expiry    *time.Timer
 	next      time.Time // when expiry fires; zero: it does not
+}
+
+func newLoop(w *worker) *loop {
+	l := &loop{
+		worker: w, inventory: newInventory(), members: map[*member]bool{}, absent: map[string]bool{}, expiry: time.NewTimer(time.Hour),
+	}
+	l.expiry.Stop()
+	return l
 }
 
 // begin gives a member what is known already.
@@ -206,6 +214,11 @@ func (l *loop) resolve(m *member) {
 	}
 	for id := range l.inventory.machines {
 		l.judge(m, id)
+	}
+	for id := range m.source.kept {
+		if l.inventory.machines[id] == nil {
+			l.absent[id] = true
+		}
 	}
 }
 
