@@ -154,3 +154,27 @@ func TestQuestionsEnd(t *testing.T) {
 		}
 	})
 }
+
+// An answer to a question that was put before a reader came is not for it, unless it covers what the reader wants.
+func TestReadersThatComeDuringAQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAsking()
+		a.answer = func(context.Context) error { time.Sleep(10 * time.Second); return nil }
+		leave := a.join(reading(time.Minute))
+		time.Sleep(time.Second)
+		same, other := reading(time.Minute), reading(time.Minute)
+		other.wants = selection{{"vpc-id", []string{"v"}}}
+		leaveSame, leaveOther := a.join(same), a.join(other)
+		began := time.Now()
+		<-same.words
+		if e := time.Since(began).Round(time.Second); e != 9*time.Second {
+			t.Errorf("what the question covers is told after %s", e)
+		}
+		if w := <-other.words; w.narrow != nil || len(a.asked) != 2 {
+			t.Errorf("%+v was told after %d questions", w, len(a.asked))
+		}
+		leave(false)
+		leaveSame(false)
+		leaveOther(false)
+	})
+}

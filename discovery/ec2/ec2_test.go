@@ -260,6 +260,8 @@ func TestBrokenAnswers(t *testing.T) {
 	empty, html, none := "", "<html>log in</html>", `<?xml version="1.0"?><DescribeInstancesResponse><requestId>1</requestId></DescribeInstancesResponse>`
 	markup := `<DescribeInstancesResponse><reservationSet><!-- --></reservationSet></DescribeInstancesResponse>`
 	foreign := `<DescribeInstancesResponse><reservationSet><item><instancesSet><item></instancesSet></item></item></reservationSet></DescribeInstancesResponse>`
+	others := `<DescribeInstancesResponse><reservationSet><item></item></reservationSet><reservationSet><item></item></reservationSet></DescribeInstancesResponse>`
+	endless := `<DescribeInstancesResponse><reservationSet/><nextToken>at-0</nextToken></DescribeInstancesResponse>`
 	for name, c := range map[string]struct {
 		fault fault
 		want  string
@@ -279,6 +281,8 @@ func TestBrokenAnswers(t *testing.T) {
 		"no list":       {fault{raw: &none}, "no list of reservations"},
 		"markup":        {fault{raw: &markup}, "markup"},
 		"malformed":     {fault{raw: &foreign}, "element"},
+		"two lists":     {fault{raw: &others}, "not made as one of EC2"},
+		"endless":       {fault{raw: &endless}, "names itself as the next one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := startFake(t)
