@@ -68,6 +68,7 @@ func TestWorkloadIdentity(t *testing.T) {
 			l.expect(t, "10.0.0.1")
 			n.Register(shop(n, 2))
 			l.expect(t, "10.0.0.1", "10.0.0.2")
+			l.stays(t, "10.0.0.1", "10.0.0.2")
 			if tried := n.Calls("/v1/event/stream"); tried != 1 {
 				t.Errorf("%d streams were tried", tried)
 			}

@@ -106,6 +106,13 @@ func TestProbeAnswers(t *testing.T) {
 	if p.failed(now.Add(time.Hour), hasty) {
 		t.Error("it is let in once")
 	}
+	p = &probe{since: now, health: gateway.Critical}
+	if p.answered(now, hasty, "shop", nil) || p.health != gateway.Critical || p.next.IsZero() {
+		t.Errorf("no checks at once: %+v", p)
+	}
+	if !p.answered(now, hasty, "shop", nil) || p.health != gateway.Healthy || !p.next.IsZero() {
+		t.Errorf("no checks twice: %+v", p)
+	}
 	e := newEntry("shop")
 	if e.judge(now) {
 		t.Error("nobody wants checks, and there is something to judge")

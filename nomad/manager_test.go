@@ -46,7 +46,7 @@ func eventually(t *testing.T, inForce func() int, want int) {
 // TestLossesAreConfirmed: most instances of a service end. That is doubted, read again, and believed within seconds; the
 // end of all is not believed so soon.
 func TestLossesAreConfirmed(t *testing.T) {
-	n := startNomad(t)
+	n := startNomad(t, func(o *testenv.NomadOptions) { o.Heartbeat = time.Hour }) // no sign of life stands in for the answer
 	for i := range 6 {
 		n.Register(shop(n, i+1))
 	}

@@ -101,7 +101,7 @@ func (n *Nomad) broken(w http.ResponseWriter, r *http.Request, f NomadFault) boo
 	case f.Status != 0:
 		http.Error(w, "simulated failure", f.Status)
 	case f.Filter:
-		w.Header().Set("X-Nomad-Index", "0")
+		n.meta(w, 0)
 		_, _ = w.Write([]byte("[]"))
 	case f.Empty:
 		n.meta(w, n.Index())
