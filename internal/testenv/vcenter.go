@@ -44,6 +44,9 @@ type VCenter struct {
 	waits    map[*wait]bool  // calls that wait for updates
 }
 
+// making lets one inventory be made at a time: the simulator makes all of one template.
+var making sync.Mutex
+
 // StartVCenter starts a simulated vCenter on a free port of loopback until the end of the test.
 func StartVCenter(t testing.TB) *VCenter {
 	t.Helper()
@@ -61,7 +64,10 @@ func StartVCenter(t testing.TB) *VCenter {
 	v.tls = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	v.model = simulator.VPX()
 	v.model.Machine = 0
-	if err := v.model.Create(); err != nil {
+	making.Lock()
+	err = v.model.Create()
+	making.Unlock()
+	if err != nil {
 		t.Fatalf("make an inventory: %v", err)
 	}
 	t.Cleanup(v.model.Remove)
