@@ -96,6 +96,7 @@ func Kind(clients ...*Client) discovery.Kind {
 			}
 			return c.Service(*s), nil
 		},
+		Discover: func(ctx context.Context) ([]discovery.Found, error) { return discover(ctx, clients) },
 	}
 }
 

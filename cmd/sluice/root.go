@@ -79,7 +79,7 @@ func (a *app) command() *cobra.Command {
 	group("live", a.planCommand(), a.applyCommand(), a.pullCommand(), a.historyCommand(), a.rollbackCommand(),
 		a.freezeCommand(), a.unfreezeCommand(), a.endpointCommand())
 	group("look", a.statusCommand(), a.routesCommand(), a.functionsCommand(), a.upstreamsCommand(), a.secretsCommand(), a.nodesCommand(), a.eventsCommand(),
-		a.explainCommand(), a.openapiCommand(), a.worldCommand(), a.doctorCommand())
+		a.explainCommand(), a.openapiCommand(), a.worldCommand(), a.discoverCommand(), a.doctorCommand())
 	root.AddCommand(a.completionCommand(root), a.versionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{codeUsage, err} })
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
