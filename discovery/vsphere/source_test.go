@@ -1,6 +1,7 @@
 package vsphere
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -151,4 +152,23 @@ func TestLabels(t *testing.T) {
 	v.SetAttribute(t, b, "role", "batch")
 	tagged.until(t, "b=10.0.0.2")
 	valued.until(t, "a=10.0.0.1")
+}
+
+// The first answer comes in parts, of a hundred here; nothing is said before the last.
+func TestFirstAnswerInParts(t *testing.T) {
+	t.Parallel()
+	v := testenv.StartVCenter(t)
+	v.AddVMs(t, shop, "shop", 250)
+	f := follow(t, open(t, Kind(quick(configOf(v, ""))), &Spec{Folder: shop, Port: 80}))
+	testenv.Eventually(t, 20*time.Second, func() error {
+		if n := len(f.endpoints()); n != 250 {
+			return fmt.Errorf("%d endpoints, last error %q", n, f.lastError())
+		}
+		return nil
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.said) != 1 {
+		t.Errorf("it said %d things", len(f.said))
+	}
 }
