@@ -11,7 +11,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 SLUICE  := bin/sluice
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-unit lint fmt bench tools golden fuzz packages clean
+.PHONY: help run build test test-unit lint fmt bench tools golden fuzz packages image clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,11 @@ golden: ## rewrite the golden files; commit only a diff you can explain
 fuzz: ## every fuzz target for a while: make fuzz FUZZTIME=1m
 	tools/fuzz.sh $(FUZZTIME)
 
-packages: ## static binaries for Linux with checksums: dist/
+packages: ## static binaries, deb, rpm and apk packages for Linux, with checksums: dist/
 	VERSION='$(VERSION)' LDFLAGS='$(LDFLAGS)' tools/package.sh
+
+image: ## OCI image for linux/amd64 and linux/arm64, without an engine: dist/sluice-image.tar
+	VERSION='$(VERSION)' LDFLAGS='$(LDFLAGS)' tools/image.sh
 
 clean: ## remove what was built; the tool cache stays
 	rm -rf bin dist

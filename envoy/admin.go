@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// adminTimeout is how long one answer of the admin interface may take.
+const adminTimeout = 2 * time.Second
+
 // admin speaks to the admin interface of one Envoy.
 type admin struct{ client *http.Client }
 
@@ -67,7 +70,7 @@ func (a *admin) sum(ctx context.Context, gauge string) (uint64, error) {
 }
 
 func (a *admin) ask(ctx context.Context, method, path string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://admin"+path, nil)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -36,7 +37,12 @@ type Options struct {
 	Stdout      io.Writer
 	Stderr      io.Writer // Envoy's log; nil discards it
 
-	Ready    func()                   // called once, when Envoy takes traffic; may be nil, must not block
+	Ready func() // called once, when Envoy takes traffic; may be nil, must not block
+	// Alive is called every AliveEvery once Envoy is ready, as long as its main thread answers, also while it drains; may
+	// be nil, must not block.
+	Alive      func()
+	AliveEvery time.Duration // 0: never
+
 	Draining func(connections uint64) // called as the number of clients changes during a drain; may be nil, must not block
 }
 
@@ -92,11 +98,16 @@ func Run(ctx context.Context, o Options) error {
 		if o.Ready != nil {
 			o.Ready()
 		}
+		served, end := context.WithCancel(context.WithoutCancel(ctx))
+		var alive sync.WaitGroup
+		alive.Go(func() { a.sayAlive(served, o) })
 		select {
 		case <-c.gone:
 		case <-ctx.Done():
 			c.drain(a, o)
 		}
+		end()
+		alive.Wait()
 	}
 	return c.stop(ctx)
 }

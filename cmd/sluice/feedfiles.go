@@ -66,8 +66,9 @@ func (p *plane) feedFiles(ctx context.Context) error {
 			f.scan(true)
 		case <-poll.C:
 			f.scan(true)
-		case <-p.rescan:
+		case done := <-p.rescan:
 			f.scan(true)
+			close(done)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -67,8 +68,9 @@ type plane struct {
 	grpc     *grpc.Server
 	writer   *catalog.Writer // nil without a Consul that has the documents
 	inputs   *inputs
-	told     map[string]bool // documents that the loop was given; of the feed's goroutine
-	rescan   chan struct{}   // documents on disk are read again
+	told     map[string]bool    // documents that the loop was given; of the feed's goroutine
+	rescan   chan chan struct{} // documents on disk are read again; closed when the loop was given them
+	ready    atomic.Bool        // Envoys have been let in
 	facts    *facts
 
 	generations *generations
@@ -76,7 +78,7 @@ type plane struct {
 }
 
 func newPlane(cfg planeConfig) (*plane, error) {
-	p := &plane{cfg: cfg, schema: schema(), registry: prometheus.NewRegistry(), told: map[string]bool{}, rescan: make(chan struct{}, 1)}
+	p := &plane{cfg: cfg, schema: schema(), registry: prometheus.NewRegistry(), told: map[string]bool{}, rescan: make(chan chan struct{})}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if len(cfg.platforms.consuls) > 0 {
 		p.registry.MustRegister(catalog.Metrics(cfg.platforms.consuls...))
@@ -154,11 +156,20 @@ func (p *plane) expect() []string {
 	return []string{control.InputDocuments, control.InputEndpoints, control.InputFunctions}
 }
 
-// readAgain has documents on disk read anew. It does not block; several calls may become one.
-func (p *plane) readAgain() {
+// readAgain has documents on disk read anew, and returns when the loop was given them or ctx ends.
+func (p *plane) readAgain(ctx context.Context) {
+	if p.cfg.kv != nil {
+		return
+	}
+	done := make(chan struct{})
 	select {
-	case p.rescan <- struct{}{}:
-	default:
+	case p.rescan <- done:
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
 	}
 }
 

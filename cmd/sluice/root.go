@@ -80,7 +80,7 @@ func (a *app) command() *cobra.Command {
 		a.freezeCommand(), a.unfreezeCommand(), a.endpointCommand())
 	group("look", a.statusCommand(), a.routesCommand(), a.functionsCommand(), a.upstreamsCommand(), a.secretsCommand(), a.nodesCommand(), a.eventsCommand(),
 		a.explainCommand(), a.openapiCommand(), a.worldCommand(), a.discoverCommand(), a.doctorCommand())
-	root.AddCommand(a.completionCommand(root), a.versionCommand())
+	root.AddCommand(a.completionCommand(root), a.manCommand(root), a.versionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{codeUsage, err} })
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
 		fmt.Fprintf(c.OutOrStdout(), "%s\n\n%s", strings.TrimSpace(cmp.Or(c.Long, c.Short)), singleDash(c.UsageString()))

@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"reflect"
-	"runtime/debug"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/hashicorp/go-hclog"
@@ -22,6 +20,7 @@ import (
 
 func (a *app) serverCommand() *cobra.Command {
 	var paths []string
+	var check bool
 	c := &cobra.Command{
 		Use: "server -config PATH", Short: "Run the control plane", Args: cobra.NoArgs,
 		Long: "Run the control plane with the agent configuration at the given paths: files, or directories whose *.hcl files\n" +
@@ -30,11 +29,28 @@ func (a *app) serverCommand() *cobra.Command {
 			if len(paths) == 0 {
 				return usage("-config says where the agent's configuration is")
 			}
+			if check {
+				return a.checkConfig(paths)
+			}
 			return a.serve(c.Context(), paths)
 		},
 	}
 	c.Flags().StringArrayVar(&paths, "config", nil, "agent configuration at `PATH` (repeatable)")
+	c.Flags().BoolVar(&check, "check", false, "say whether the configuration is fine, and end; nobody is asked for anything")
 	return c
+}
+
+// checkConfig finds what would keep the control plane from starting, as far as its configuration alone shows it.
+func (a *app) checkConfig(paths []string) error {
+	cfg, err := a.agentConfigFrom(paths)
+	if err != nil {
+		return err
+	}
+	if err := cfg.exposure(); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, "The configuration is fine.")
+	return nil
 }
 
 // agentConfigFrom reads the agent's configuration and prints what is wrong with it.
@@ -83,14 +99,16 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 	log.Info("starting", "version", version, "xds", pc.xdsListener.Addr().String(), "api", pc.apiListener.Addr().String())
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
 	var g run.Group
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
 	p.add(&g)
 	actor(&g, p.logProblems)
 	actor(&g, func(ctx context.Context) error { return p.tellSystemd(ctx) })
-	actor(&g, func(ctx context.Context) error { return onHangup(ctx, func() { a.reload(p, paths, cfg) }) })
+	actor(&g, func(ctx context.Context) error {
+		return onHangup(ctx, func() { p.hangup(ctx, func() { a.reload(p, paths, cfg) }) })
+	})
 	err = g.Run()
-	notify(log, daemon.SdNotifyStopping)
 	pc.platforms.close()
 	return err
 }
@@ -113,13 +131,11 @@ func (c *agentConfig) plane(log hclog.Logger) (pc planeConfig, err error) {
 			return pc, fmt.Errorf("make state directory: %w", err)
 		}
 	}
+	if err := c.exposure(); err != nil {
+		return pc, err
+	}
 	if t := c.XDS.TLS; t != nil {
 		pc.xdsTLS, pc.trustDomain = &server.TLS{Cert: t.CertFile, Key: t.KeyFile, ClientCA: t.CAFile}, t.TrustDomain
-	} else if err := loopbackOnly("xds", c.XDS.Address); err != nil {
-		return pc, &exit{codeDocuments, err}
-	}
-	if err := console.CheckBind(c.HTTP.Address, c.HTTP.TLS != nil, c.HTTP.TokenFile != ""); err != nil {
-		return pc, &exit{codeDocuments, err}
 	}
 	if c.HTTP.TokenFile != "" {
 		if pc.apiToken, err = console.ReadToken(c.HTTP.TokenFile); err != nil {
@@ -132,6 +148,19 @@ func (c *agentConfig) plane(log hclog.Logger) (pc planeConfig, err error) {
 		}
 	}
 	return pc, nil
+}
+
+// exposure says what is open to others and not protected.
+func (c *agentConfig) exposure() error {
+	if c.XDS.TLS == nil {
+		if err := loopbackOnly("xds", c.XDS.Address); err != nil {
+			return &exit{codeDocuments, err}
+		}
+	}
+	if err := console.CheckBind(c.HTTP.Address, c.HTTP.TLS != nil, c.HTTP.TokenFile != ""); err != nil {
+		return &exit{codeDocuments, err}
+	}
+	return nil
 }
 
 func loopbackOnly(what, address string) error {
@@ -163,9 +192,8 @@ func serverTLS(cert, key string) (*tls.Config, error) {
 	}, nil
 }
 
-// reload takes what can be taken anew at a SIGHUP: documents on disk, and the log level.
+// reload takes what can be taken anew of the configuration at a SIGHUP: the log level.
 func (a *app) reload(p *plane, paths []string, running *agentConfig) {
-	p.readAgain()
 	cfg, err := a.agentConfigFrom(paths)
 	if err != nil {
 		p.cfg.log.Error("the configuration is not reloaded", "error", errors.Join(errors.New("it has mistakes"), err))
@@ -177,40 +205,5 @@ func (a *app) reload(p *plane, paths []string, running *agentConfig) {
 		p.cfg.log.Warn("reloaded; what changed beside the log level needs a restart")
 	} else {
 		p.cfg.log.Info("reloaded")
-	}
-}
-
-// tellSystemd says that the service is ready once Envoys are let in, and from then on that the loop is alive.
-func (p *plane) tellSystemd(ctx context.Context) error {
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil {
-		p.cfg.log.Warn("cannot read systemd's watchdog", "error", err)
-	}
-	pace := 100 * time.Millisecond
-	tick := time.NewTicker(pace)
-	defer tick.Stop()
-	ready := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		if !ready && p.xds.IsOpen() {
-			ready = true
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(gcPercent)
-			}
-			notify(p.cfg.log, daemon.SdNotifyReady)
-			p.cfg.log.Info("serving")
-			if every == 0 {
-				<-ctx.Done()
-				return nil
-			}
-			tick.Reset(every / 3)
-		}
-		if every > 0 && p.alive(ctx, every/3) {
-			notify(p.cfg.log, daemon.SdNotifyWatchdog)
-		}
 	}
 }

@@ -5,9 +5,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/hashicorp/go-hclog"
 )
 
 // untilSignal is a context that ends at SIGINT or SIGTERM. A second signal ends the program at once.
@@ -29,12 +26,5 @@ func onHangup(ctx context.Context, f func()) error {
 		case <-hup:
 			f()
 		}
-	}
-}
-
-// notify tells systemd, where it listens.
-func notify(log hclog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("cannot notify systemd", "error", err)
 	}
 }
