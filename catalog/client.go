@@ -91,9 +91,13 @@ func (c *Client) counted(code int) {
 // are outside of the connection budget.
 func (c *Client) API() *api.Client { return c.api }
 
-// Close drops idle connections. Watches end with their own contexts.
+// Close drops idle connections, and logs out where the client has logged in, which takes three seconds at most. Watches
+// end with their own contexts, before.
 func (c *Client) Close() {
 	if c.rt != nil {
+		if c.rt.login != nil {
+			c.rt.login.end()
+		}
 		c.rt.closeIdle()
 	}
 }
@@ -103,7 +107,10 @@ func (c *Client) anonymous() bool {
 	if c.rt == nil {
 		return false
 	}
-	token, err := c.rt.token()
+	if c.cfg.Login != nil {
+		return false
+	}
+	token, err := c.rt.token(context.Background()) // a token that is given needs no time
 	return err == nil && token == ""
 }
 

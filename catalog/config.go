@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -21,6 +22,7 @@ type Config struct {
 	Scheme     string   // http or https, for addresses that name none
 	Token      string
 	TokenFile  string          // re-read when it changes; beats Token
+	Login      *JWTLogin       // instead of a token
 	HTTPAuth   string          // USER:PASSWORD of a proxy before Consul
 	TLS        tlsfiles.Config // read at each handshake
 	Namespace  string
@@ -50,7 +52,16 @@ func (c Config) WithEnv(env Getenv) (Config, error) {
 	if a := env("CONSUL_HTTP_ADDR"); len(c.Addresses) == 0 && a != "" {
 		c.Addresses = []string{a}
 	}
-	if c.Token == "" && c.TokenFile == "" { // a file of the environment beats its token, as it does for Consul's tools
+	if c.Login != nil {
+		if c.Token != "" || c.TokenFile != "" {
+			return c, errors.New("consul: there is more than one way to get a token; keep one")
+		}
+		how := c.Login.withEnv(env)
+		if how.File == "" {
+			return c, errors.New("consul auth jwt: it needs the file that holds the identity")
+		}
+		c.Login = &how
+	} else if c.Token == "" && c.TokenFile == "" { // a file of the environment beats its token, as it does for Consul's tools
 		fill(&c.TokenFile, "CONSUL_HTTP_TOKEN_FILE")
 		fill(&c.Token, "CONSUL_HTTP_TOKEN")
 	}

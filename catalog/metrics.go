@@ -20,6 +20,7 @@ var (
 	descHeld     = desc("held_rows", "Rows that are missing in Consul and still served, until confirmed.")
 	descLag      = desc("lag_seconds", "How late a change may be seen because there are more watches than connections.")
 	descRequests = desc("requests_total", "Answers of Consul by status code; 0 is no answer.", "code")
+	descLogins   = desc("logins_total", "Logins by an auth method, by what became of them.", "result")
 	descConfirm  = desc("confirming_reads_total", "Consistent reads made to confirm that something was deleted.")
 )
 
@@ -29,7 +30,7 @@ func desc(name, help string, more ...string) *prometheus.Desc {
 
 // Describe implements prometheus.Collector.
 func (*collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descAge, descWatches, descHeld, descLag, descRequests, descConfirm} {
+	for _, d := range []*prometheus.Desc{descAge, descWatches, descHeld, descLag, descRequests, descLogins, descConfirm} {
 		ch <- d
 	}
 }
@@ -63,6 +64,11 @@ func (c *Client) collect(now time.Time, ch chan<- prometheus.Metric) {
 	}
 	gauge(descHeld, float64(held))
 	gauge(descLag, c.Lag().Seconds())
+	if c.rt != nil && c.rt.login != nil {
+		logins, failed := c.rt.login.counts()
+		ch <- prometheus.MustNewConstMetric(descLogins, prometheus.CounterValue, float64(logins), c.Name, "done")
+		ch <- prometheus.MustNewConstMetric(descLogins, prometheus.CounterValue, float64(failed), c.Name, "failed")
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for code, n := range c.counts {

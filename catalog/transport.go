@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +19,8 @@ import (
 type transport struct {
 	targets []target
 	current atomic.Int32 // index of the address in use
-	token   func() (string, error)
+	token   func(context.Context) (string, error)
+	login   *login         // where token is made by logging in; nil: it is given
 	count   func(code int) // of every answer; 0 is no answer
 
 	plain map[string]*http.Transport // by socket; "" is TCP without TLS
@@ -55,9 +58,14 @@ func newTransport(cfg Config) (*transport, error) {
 		}
 	}
 	t.calls = t.secureTransport()
-	t.token = func() (string, error) { return cfg.Token, nil }
+	t.token = func(context.Context) (string, error) { return cfg.Token, nil }
 	if cfg.TokenFile != "" {
-		t.token = (&fileText{path: cfg.TokenFile}).get
+		file := &fileText{path: cfg.TokenFile}
+		t.token = func(context.Context) (string, error) { return file.get() }
+	}
+	if cfg.Login != nil {
+		t.login = newLogin(cfg, t.exchange)
+		t.token = t.login.get
 	}
 	return t, nil
 }
@@ -109,13 +117,62 @@ func blocking(ctx context.Context) context.Context {
 	return context.WithValue(ctx, blockingKey{}, true)
 }
 
-// RoundTrip implements http.RoundTripper. An agent that refuses for being busy (429) makes way for the next address at
-// once; one that cannot be reached does for the next request, and at once where nothing was written.
+// RoundTrip implements http.RoundTripper. Where the token is made by logging in, one that Consul no longer knows is
+// replaced, and the request sent once more.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	token, err := t.token()
+	token, err := t.token(req.Context())
 	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
 		return nil, fmt.Errorf("read consul token: %w", err)
 	}
+	resp, err := t.exchange(req, token)
+	if err != nil || t.login == nil || resp.StatusCode != http.StatusForbidden {
+		return resp, err
+	}
+	if h := req.Header.Get(tokenHeader); h != noToken && h != "" || !saysUnknown(resp) {
+		return resp, nil
+	}
+	t.login.unknown(token)
+	again, err := replay(req)
+	if err != nil {
+		return resp, nil
+	}
+	if token, err = t.login.get(req.Context()); err != nil {
+		return resp, nil // what Consul said tells more
+	}
+	resp.Body.Close()
+	return t.exchange(again, token)
+}
+
+// saysUnknown looks into an answer, and leaves it as it was.
+func saysUnknown(resp *http.Response) bool {
+	head, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	return bytes.Contains(head, []byte(unknownToken))
+}
+
+// replay is the request from its beginning.
+func replay(req *http.Request) (*http.Request, error) {
+	again := req.Clone(req.Context())
+	if req.Body == nil || req.Body == http.NoBody {
+		return again, nil
+	}
+	if req.GetBody == nil {
+		return nil, errors.New("the body can be read once")
+	}
+	body, err := req.GetBody()
+	again.Body = body
+	return again, err
+}
+
+// exchange sends a request with a token, or with none. An agent that refuses for being busy (429) makes way for the next
+// address at once; one that cannot be reached does for the next request, and at once where nothing was written.
+func (t *transport) exchange(req *http.Request, token string) (*http.Response, error) {
 	for try := 1; ; try++ {
 		at := t.current.Load()
 		out := req.Clone(req.Context())

@@ -47,22 +47,23 @@ type documentsConfig struct {
 
 // consulConfig is one Consul. What is left out comes from the CONSUL_HTTP_* environment.
 type consulConfig struct {
-	Name       string   `hcl:"name,label"`
-	Address    string   `hcl:"address,optional"`
-	Addresses  []string `hcl:"addresses,optional"` // several; the first that answers is used
-	Scheme     string   `hcl:"scheme,optional"`
-	Token      string   `hcl:"token,optional"`
-	TokenFile  string   `hcl:"token_file,optional"` // re-read when it changes
-	HTTPAuth   string   `hcl:"http_auth,optional"`
-	CAFile     string   `hcl:"ca_file,optional"`
-	CAPath     string   `hcl:"ca_path,optional"`
-	CertFile   string   `hcl:"cert_file,optional"`
-	KeyFile    string   `hcl:"key_file,optional"`
-	ServerName string   `hcl:"tls_server_name,optional"`
-	Namespace  string   `hcl:"namespace,optional"`
-	Partition  string   `hcl:"partition,optional"`
-	Datacenter string   `hcl:"datacenter,optional"`
-	Hold       string   `hcl:"hold,optional"` // how long the loss of a whole list is held before it counts; default 60s
+	Name       string        `hcl:"name,label"`
+	Address    string        `hcl:"address,optional"`
+	Addresses  []string      `hcl:"addresses,optional"` // several; the first that answers is used
+	Scheme     string        `hcl:"scheme,optional"`
+	Token      string        `hcl:"token,optional"`
+	TokenFile  string        `hcl:"token_file,optional"` // re-read when it changes
+	HTTPAuth   string        `hcl:"http_auth,optional"`
+	CAFile     string        `hcl:"ca_file,optional"`
+	CAPath     string        `hcl:"ca_path,optional"`
+	CertFile   string        `hcl:"cert_file,optional"`
+	KeyFile    string        `hcl:"key_file,optional"`
+	ServerName string        `hcl:"tls_server_name,optional"`
+	Namespace  string        `hcl:"namespace,optional"`
+	Partition  string        `hcl:"partition,optional"`
+	Datacenter string        `hcl:"datacenter,optional"`
+	Hold       string        `hcl:"hold,optional"` // how long the loss of a whole list is held before it counts; default 60s
+	Auth       []*consulAuth `hcl:"auth,block"`    // instead of a token
 
 	hold time.Duration
 }
@@ -133,6 +134,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 	diags = append(diags, gohcl.DecodeBody(merged, nil, cfg)...)
 	if !diags.HasErrors() {
 		diags = append(diags, cfg.check(merged.MissingItemRange())...)
+		diags = append(diags, cfg.checkConsulAuth()...)
 		diags = append(diags, cfg.checkVaults()...)
 		diags = append(diags, cfg.checkAWS()...)
 		diags = append(diags, cfg.checkDiscovery()...)
@@ -256,7 +258,7 @@ func (k *consulConfig) catalog(log hclog.Logger) catalog.Config {
 	}
 	return catalog.Config{
 		Name: k.Name, Addresses: addresses, Scheme: k.Scheme, Token: k.Token, TokenFile: k.TokenFile, HTTPAuth: k.HTTPAuth,
-		TLS:       tlsfiles.Config{CAFile: k.CAFile, CAPath: k.CAPath, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName},
+		Login: k.login(), TLS: tlsfiles.Config{CAFile: k.CAFile, CAPath: k.CAPath, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName},
 		Namespace: k.Namespace, Partition: k.Partition, Datacenter: strings.TrimSpace(k.Datacenter), Hold: k.hold, Logger: log.Named("catalog"),
 	}
 }
