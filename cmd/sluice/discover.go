@@ -28,11 +28,11 @@ func (a *app) discoverCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "discover [SOURCE]", Short: "What the platforms run and no document uses yet, as HCL", Args: cobra.MaximumNArgs(1),
-		Long: "Ask every configured Consul, Nomad, AWS account and vCenter what it runs, or those of one kind of source\n" +
-			"(consul, nomad, ec2, vsphere), and print what no document uses yet as upstreams: a document to copy from. The\n" +
-			"documents are those of the configuration, in files or in Consul. Nothing is changed. A platform that cannot be\n" +
-			"asked is named, and the others are printed; the exit code is 2 then. Without -config it asks what the\n" +
-			"environment names: CONSUL_HTTP_ADDR, NOMAD_ADDR, GOVC_URL, AWS_REGION.",
+		Long: "Ask every configured Consul, Nomad, AWS account, vCenter, Kubernetes and Docker what it runs, or those of one kind\n" +
+			"of source (consul, nomad, ec2, vsphere, kubernetes, docker), and print what no document uses yet as upstreams: a\n" +
+			"document to copy from. The documents are those of the configuration, in files or in Consul. Nothing is changed. A\n" +
+			"platform that cannot be asked is named, and the others are printed; the exit code is 2 then. Without -config it\n" +
+			"asks what the environment names: CONSUL_HTTP_ADDR, NOMAD_ADDR, GOVC_URL, AWS_REGION, KUBECONFIG, DOCKER_HOST.",
 		RunE: func(c *cobra.Command, args []string) error {
 			kind := ""
 			if len(args) > 0 {
@@ -104,6 +104,7 @@ func (a *app) discoverConfig(paths []string, f kvFlags) (*agentConfig, error) {
 func (p platforms) asked(name string) (out []discovery.Kind, err error) {
 	connections := map[string]int{
 		"consul": len(p.consuls), "nomad": len(p.nomads), "ec2": len(p.aws.configs), "vsphere": len(p.vsphere.Connections),
+		"kubernetes": len(p.clusters), "docker": len(p.dockers),
 	}
 	blocks := map[string]string{"ec2": "aws"}
 	var known []string
@@ -120,7 +121,7 @@ func (p platforms) asked(name string) (out []discovery.Kind, err error) {
 	case len(out) > 0:
 		return out, nil
 	case name == "":
-		return nil, &exit{codeDocuments, errors.New("nothing to ask is configured: add a consul, nomad, aws or vsphere block to the agent's configuration")}
+		return nil, &exit{codeDocuments, errors.New("nothing to ask is configured: add a consul, nomad, aws, vsphere, kubernetes or docker block to the agent's configuration")}
 	case !slices.Contains(known, name):
 		return nil, usage("no source that lists what there is is named %q; there are %s", name, strings.Join(known, ", "))
 	}

@@ -8,7 +8,9 @@ import (
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
+	"github.com/sluice-gateway/sluice/discovery/docker"
 	"github.com/sluice-gateway/sluice/discovery/ec2"
+	"github.com/sluice-gateway/sluice/discovery/kubernetes"
 	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/discovery/vsphere"
 	"github.com/sluice-gateway/sluice/gateway"
@@ -18,18 +20,21 @@ import (
 // platforms are the connections to what sources ask, as the agent is configured. Its zero value is that of offline
 // commands: the blocks are known, and open nothing.
 type platforms struct {
-	consuls []*catalog.Client
-	aws     awsAccounts
-	nomads  []*nomad.Client
-	vsphere vsphere.Options
-	reveal  gateway.Reveal // of the secrets that blocks name as credentials; nil offline
+	consuls  []*catalog.Client
+	aws      awsAccounts
+	nomads   []*nomad.Client
+	vsphere  vsphere.Options
+	clusters []*kubernetes.Client
+	dockers  []*docker.Client
+	reveal   gateway.Reveal // of the secrets that blocks name as credentials; nil offline
 }
 
 // kinds lists every kind of source.
 func (p platforms) kinds() []discovery.Kind {
 	return []discovery.Kind{
 		catalog.Kind(p.consuls...), nomad.Kind(nomad.Options{Clients: p.nomads}), static.Kind(), dns.Kind(), ec2.Kind(p.aws.instances(p.reveal)),
-		vsphere.Kind(p.vsphere.With(p.reveal)),
+		vsphere.Kind(p.vsphere.With(p.reveal)), kubernetes.Kind(kubernetes.Options{Clients: p.clusters}),
+		docker.Kind(docker.Options{Clients: p.dockers}),
 	}
 }
 
@@ -51,6 +56,14 @@ func (c *agentConfig) connect(ctx context.Context, log hclog.Logger) (p platform
 		p.close()
 		return p, nil, err
 	}
+	if p.clusters, err = c.kubernetes(); err != nil {
+		p.close()
+		return p, nil, err
+	}
+	if p.dockers, err = c.dockers(); err != nil {
+		p.close()
+		return p, nil, err
+	}
 	return p, kv, nil
 }
 
@@ -60,6 +73,12 @@ func (p platforms) close() {
 		c.Close()
 	}
 	for _, c := range p.nomads {
+		c.Close()
+	}
+	for _, c := range p.clusters {
+		c.Close()
+	}
+	for _, c := range p.dockers {
 		c.Close()
 	}
 }

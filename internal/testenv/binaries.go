@@ -1,4 +1,4 @@
-// Package testenv starts the real Consul, Envoy, Vault and OpenBao for tests, and a simulator of AWS. It fails a test, never skips it, when one is missing.
+// Package testenv starts the real Consul, Envoy, Kubernetes API server, Vault and OpenBao for tests, and a simulator of AWS. It fails a test, never skips it, when one is missing.
 package testenv
 
 import (
@@ -9,11 +9,12 @@ import (
 
 // The versions that tools/ pins; the cache is keyed by them.
 const (
-	ConsulVersion    = "1.22.0"
-	EnvoyVersion     = "1.40.0"
-	VaultVersion     = "1.21.0"
-	OpenBaoVersion   = "2.7.2"
-	MinistackVersion = "1.5.33"
+	ConsulVersion     = "1.22.0"
+	EnvoyVersion      = "1.40.0"
+	KubernetesVersion = "1.37.2"
+	VaultVersion      = "1.21.0"
+	OpenBaoVersion    = "2.7.2"
+	MinistackVersion  = "1.5.33"
 )
 
 // CacheDir is where `make tools` puts built tools: $SLUICE_CACHE, else the user's cache directory, below "sluice".
