@@ -146,6 +146,7 @@ func cluster(features []gateway.Effective, out *translate.Cluster) error {
 		check.HealthChecker = &corev3.HealthCheck_TcpHealthCheck_{TcpHealthCheck: h.tcp()}
 	}
 	out.Cluster.HealthChecks = []*corev3.HealthCheck{check}
+	out.Cluster.IgnoreHealthOnHostRemoval = true                 // Envoy keeps what passes otherwise, though its source says that it is gone
 	out.Cluster.CommonLbConfig.IgnoreNewHostsUntilFirstHc = true // a new endpoint draws no share before it has passed
 	return nil
 }
