@@ -18,6 +18,8 @@ var scenarios = []scenario{
 	{"routes-large", "the same at 10,000 routes: 100 folders of 100 documents, 100 hosts", routesLarge},
 	{"health-small", "an endpoint comes and goes, 10 services", healthSmall},
 	{"health-large", "the same at 5,000 services, 75,000 endpoints, Consul over TLS", healthLarge},
+	{"nomad", "an instance of Nomad comes, 10,000 services beside; what waiting costs", nomadSource},
+	{"vsphere", "a virtual machine is powered on, 100 machines beside; what waiting costs", vsphereSource},
 	{"fanout", "one endpoint of 5,000 services changes, 100 clients are connected", fanout},
 	{"cost", "what Envoy's 10,000th route costs beside a lone one", cost},
 	{"throughput", "requests a second through sluice's configuration and hand-written ones", throughput},
