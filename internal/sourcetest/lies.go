@@ -80,7 +80,9 @@ func (s Suite) manage(t *testing.T, source discovery.Source) (shown <-chan int, 
 	go func() { done <- m.Run(ctx) }()
 	return counts, func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
 	}
 }
 
