@@ -30,6 +30,8 @@ type Config struct {
 	Datacenter string
 	Prefix     string // of everything that sluice keeps in KV; default "sluice/", must end in "/"
 
+	ConnectService string // who sluice is in the service mesh; default "sluice"
+
 	Wait time.Duration // longest blocking query on a service; default 5m, at most 10m. All others take a minute at most
 	Hold time.Duration // how long the loss of a whole list is held before it counts; default 60s
 
@@ -96,6 +98,12 @@ func (c Config) defaults() (Config, error) {
 	}
 	if !strings.HasSuffix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, "/") {
 		return c, fmt.Errorf("consul prefix %q: it must end in a slash and not begin with one", c.Prefix)
+	}
+	if c.ConnectService == "" {
+		c.ConnectService = "sluice"
+	}
+	if strings.ContainsAny(c.ConnectService, "/?#") {
+		return c, fmt.Errorf("consul connect service %q: it is no name of a service", c.ConnectService)
 	}
 	if c.Wait == 0 {
 		c.Wait = 5 * time.Minute

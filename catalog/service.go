@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,12 +26,15 @@ type ServiceSpec struct {
 	Tags        []string `hcl:"tags,optional"`         // an instance has all of them
 	PassingOnly bool     `hcl:"passing_only,optional"` // an instance in state warning takes no traffic; default: at its warning weight
 	Datacenter  string   `hcl:"datacenter,optional"`   // default: the agent's
+	Failover    []string `hcl:"failover,optional"`     // further datacenters, in order: each has the next priority
+	Connect     bool     `hcl:"connect,optional"`      // the service in the mesh: over mutual TLS with its proxies, or with itself where it is native
 	Namespace   string   `hcl:"namespace,optional"`    // Consul Enterprise
 	Partition   string   `hcl:"partition,optional"`    // Consul Enterprise
 	Connection  string   `hcl:"connection,optional"`   // which Consul, where several are configured
 }
 
-// SourceKey names every field; tags in any order are the same listing.
+// SourceKey names every field of the listing; tags in any order are the same. What Failover lists are listings of their
+// own.
 func (s *ServiceSpec) SourceKey() gateway.SourceKey {
 	parts := []string{plain(s.Service)}
 	tags := slices.Clone(s.Tags)
@@ -46,6 +50,9 @@ func (s *ServiceSpec) SourceKey() gateway.SourceKey {
 	if s.PassingOnly {
 		parts = append(parts, "passing_only")
 	}
+	if s.Connect {
+		parts = append(parts, "connect")
+	}
 	return gateway.SourceKey{Kind: "consul", Query: strings.Join(parts, " ")}
 }
 
@@ -59,24 +66,43 @@ func plain(s string) string {
 
 // Check implements gateway.Checker.
 func (s *ServiceSpec) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
-	if s.Service != "" && !strings.Contains(s.Service, "/") {
-		return nil
+	var diags hcl.Diagnostics
+	wrong := func(attribute, summary, format string, args ...any) {
+		r, ok := ranges[attribute]
+		if !ok {
+			r = ranges[""]
+		}
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: fmt.Sprintf(format, args...), Subject: &r})
 	}
-	r, ok := ranges["service"]
-	if !ok {
-		r = ranges[""]
+	if s.Service == "" || strings.Contains(s.Service, "/") {
+		wrong("service", "Invalid service name", "%q is no name of a Consul service: it must not be empty or contain a slash.", s.Service)
 	}
-	return hcl.Diagnostics{{
-		Severity: hcl.DiagError,
-		Summary:  "Invalid service name",
-		Detail:   fmt.Sprintf("%q is no name of a Consul service: it must not be empty or contain a slash.", s.Service),
-		Subject:  &r,
-	}}
+	seen := map[string]bool{s.Datacenter: true}
+	for _, dc := range s.Failover {
+		switch {
+		case !datacenterName.MatchString(dc):
+			wrong("failover", "Invalid datacenter", "%q is no name of a datacenter.", dc)
+		case seen[dc]:
+			wrong("failover", "Invalid datacenter", "The datacenter %q is there already. Each is used once, in the order of failover.", dc)
+		}
+		seen[dc] = true
+	}
+	if len(s.Failover) > maxFailover {
+		wrong("failover", "Too many datacenters", "There are %d datacenters to fail over to, and %d are the most.", len(s.Failover), maxFailover)
+	}
+	return diags
 }
+
+// maxFailover bounds the priorities of an upstream.
+const maxFailover = 15
+
+var datacenterName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
 var (
 	_ gateway.SourceSpec = (*ServiceSpec)(nil)
 	_ gateway.Checker    = (*ServiceSpec)(nil)
+	_ gateway.Expander   = (*ServiceSpec)(nil)
+	_ gateway.Meshed     = (*ServiceSpec)(nil)
 	_ discovery.Source   = (*Services)(nil)
 )
 
@@ -90,9 +116,9 @@ func Kind(clients ...*Client) discovery.Kind {
 			if !ok {
 				return nil, fmt.Errorf("open consul source: %T is no consul block", spec)
 			}
-			c, err := connection(clients, s.Connection)
+			c, err := Connection(clients, s.Connection)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("open consul source: %w", err)
 			}
 			return c.Service(*s), nil
 		},
@@ -100,10 +126,11 @@ func Kind(clients ...*Client) discovery.Kind {
 	}
 }
 
-func connection(clients []*Client, name string) (*Client, error) {
+// Connection finds the client of a connection. Its name may be empty where there is one.
+func Connection(clients []*Client, name string) (*Client, error) {
 	switch {
 	case len(clients) == 0:
-		return nil, errors.New("open consul source: no consul is configured; add a consul block to the agent's configuration")
+		return nil, errors.New("no consul is configured; add a consul block to the agent's configuration")
 	case name == "" && len(clients) == 1:
 		return clients[0], nil
 	}
@@ -115,9 +142,9 @@ func connection(clients []*Client, name string) (*Client, error) {
 		names = append(names, c.Name)
 	}
 	if name == "" {
-		return nil, fmt.Errorf("open consul source: several consuls are configured, connection must name one of %s", strings.Join(names, ", "))
+		return nil, fmt.Errorf("several consuls are configured, connection must name one of %s", strings.Join(names, ", "))
 	}
-	return nil, fmt.Errorf("open consul source: no consul connection is named %q; there is %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("no consul connection is named %q; there is %s", name, strings.Join(names, ", "))
 }
 
 // Services is the source of one service's instances.
@@ -139,6 +166,9 @@ func (s *Services) Run(ctx context.Context, update func([]gateway.Endpoint), ali
 	}
 	if len(s.spec.Tags) > 0 {
 		name += " [" + strings.Join(s.spec.Tags, " ") + "]"
+	}
+	if s.spec.Connect {
+		name += " (mesh)"
 	}
 	var faults []string // of the last answer; follow reads and reports in one goroutine
 	return follow(ctx, s.c, listing[gateway.Endpoint]{
@@ -167,7 +197,11 @@ func sameEndpoint(a, b gateway.Endpoint) bool {
 // read lists the instances by ID, and says of those that cannot be endpoints why.
 func (s *Services) read(o *api.QueryOptions) (map[string]gateway.Endpoint, []string, *api.QueryMeta, error) {
 	o.Datacenter, o.Namespace, o.Partition = s.spec.Datacenter, s.spec.Namespace, s.spec.Partition
-	entries, meta, err := s.c.api.Health().ServiceMultipleTags(s.spec.Service, s.spec.Tags, false, o)
+	list := s.c.api.Health().ServiceMultipleTags
+	if s.spec.Connect {
+		list = s.c.api.Health().ConnectMultipleTags
+	}
+	entries, meta, err := list(s.spec.Service, s.spec.Tags, false, o)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("list instances of service %s: %w", s.spec.Service, bare(err))
 	}

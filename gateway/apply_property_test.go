@@ -98,7 +98,11 @@ func drawInput(t *rapid.T, w *World) Input {
 			}
 		}
 	case 14:
-		in.Secrets = map[ID]string{{KindSecret, drawName(t, "s", 2)}: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "version")}
+		id := ID{KindSecret, drawName(t, "s", 2)}
+		if rapid.Bool().Draw(t, "of a mesh") {
+			id = MeshSecret("")
+		}
+		in.Secrets = map[ID]string{id: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "version")}
 	}
 	return in
 }
@@ -158,7 +162,7 @@ func drawBlock(t *rapid.T) string {
 			rapid.SampledFrom([]string{"http", "http,https"}).Draw(t, "listeners"), rapid.SampledFrom([]string{"", "1"}).Draw(t, "attach"),
 			rapid.SampledFrom([]string{"", "v3"}).Draw(t, "gateway variant"), bad)
 	case 1, 2:
-		return fmt.Sprintf("upstream.%s src=%s;each=%s%s%s", drawName(t, "u", 3), drawName(t, "s", 3),
+		return fmt.Sprintf("upstream.%s src=%s;each=%s%s%s", drawName(t, "u", 3), drawName(t, rapid.SampledFrom([]string{"s", "s", "mesh-s"}).Draw(t, "source"), 3),
 			rapid.SampledFrom([]string{"", "", "a", "b", "a,b"}).Draw(t, "each"),
 			rapid.SampledFrom([]string{"", "", ";openapi=/1", ";openapi=/1", ";openapi=/2", ";lambda=s0", ";lambda=s1;discover=0"}).Draw(t, "finder"), bad)
 	case 3:

@@ -260,6 +260,24 @@ type fakeSpec string
 
 func (s fakeSpec) SourceKey() SourceKey { return SourceKey{"fake", string(s)} }
 
+// Mesh is that of "mesh-SERVICE" and "mesh-SERVICE@CONNECTION".
+func (s fakeSpec) Mesh() *Mesh {
+	name, ok := strings.CutPrefix(string(s), "mesh-")
+	if !ok {
+		return nil
+	}
+	service, connection, _ := strings.Cut(name, "@")
+	return &Mesh{Connection: connection, Service: MeshService{Service: service}}
+}
+
+// Further are the words after the first of "a+b+c".
+func (s fakeSpec) Further() (out []SourceSpec) {
+	for _, more := range strings.Split(string(s), "+")[1:] {
+		out = append(out, fakeSpec(more))
+	}
+	return out
+}
+
 // fakeDoc makes a document of "kind.name key=value;…" lines.
 func fakeDoc(name string, index uint64, lines ...string) *Document {
 	d := &Document{Name: name, Index: index}

@@ -67,6 +67,7 @@ func (a *application) installPlatform(u *Upstream) {
 	if finders := FindersOf(u); len(finders) > 0 {
 		a.w.finders.set(u.Name, finders)
 	}
+	a.installMesh(u, 1)
 	if u.Lambda != nil {
 		a.w.signs.add(u.Lambda.Credentials.ID, u.Name, 1)
 		a.units[Unit{UnitSigner, u.Name}] = struct{}{}
@@ -75,6 +76,7 @@ func (a *application) installPlatform(u *Upstream) {
 
 func (a *application) uninstallPlatform(u *Upstream) {
 	a.w.finders.del(u.Name)
+	a.installMesh(u, -1)
 	if u.Lambda != nil {
 		a.w.signs.add(u.Lambda.Credentials.ID, u.Name, -1)
 		a.units[Unit{UnitSigner, u.Name}] = struct{}{}

@@ -199,9 +199,9 @@ func (w *World) Finders() map[FinderKey]Finder {
 // Answered says whether a finder has answered.
 func (w *World) Answered(k FinderKey) bool { return w.listings.get(k) != nil }
 
-// Secrets lists the secrets that blocks in force name: those to fetch.
+// Secrets lists the secrets that blocks in force name, and the identities that their upstreams need: those to fetch.
 func (w *World) Secrets() map[ID]*Secret {
-	out := map[ID]*Secret{}
+	out := w.meshSecrets()
 	for id, s := range w.secrets.m {
 		for user := range w.users.of(id) {
 			if b := w.blocks.get(user); b != nil && targets(b.InForce)[id] {

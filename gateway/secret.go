@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// Secret is a reference to something secret and how it is renewed. Exactly one of its blocks is set. The value itself is
+// Secret is a reference to something secret and how it is renewed. Exactly one of its blocks, or Mesh, is set. The value itself is
 // never part of a world: only package secrets has it, and hands it to xds.
 //
 //sluice:block secret "NAME"
@@ -18,6 +18,14 @@ type Secret struct {
 	File     *FileValue `hcl:"file,block"`
 	Env      *EnvValue  `hcl:"env,block"`
 	Range    hcl.Range  `hcl:",def_range"`
+
+	Mesh *MeshIdentity // no document has it: see MeshSecret
+}
+
+// MeshIdentity is sluice's own identity in the service mesh of a connection. Its material has the fields "certificate",
+// "private_key" and "ca", all PEM, and "name": the SPIFFE name of the certificate.
+type MeshIdentity struct {
+	Connection string
 }
 
 // VaultKV reads a secret of a key/value engine. Docs: https://developer.hashicorp.com/vault/api-docs/secret/kv

@@ -47,6 +47,11 @@ func (a *application) secretUnits(id ID) {
 	for c := range a.w.carried.of(id) {
 		a.units[secretUnit(id, c.part)] = struct{}{}
 	}
+	for upstream := range a.w.meshes.of(id) {
+		if u := a.w.upstreams.get(upstream); u != nil {
+			a.meshUnits(u)
+		}
+	}
 	for upstream := range a.w.signs.of(id) {
 		a.units[Unit{UnitSigner, upstream}] = struct{}{}
 	}
@@ -74,7 +79,14 @@ func (w *World) secretInputs(in *Inputs) {
 			gateways[c.gateway] = true
 		}
 	}
-	if len(gateways) == 0 || w.secrets.get(id) == nil {
+	upstreams := w.meshCarriers(id, part)
+	for _, name := range upstreams {
+		for gateway := range w.uses.of(name) {
+			gateways[gateway] = true
+		}
+		in.form(w, ID{KindUpstream, name})
+	}
+	if len(gateways) == 0 || len(upstreams) == 0 && w.secrets.get(id) == nil {
 		return
 	}
 	in.Gateways = slices.Sorted(maps.Keys(gateways))

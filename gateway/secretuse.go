@@ -8,12 +8,13 @@ const (
 	FormValue       SecretForm = ""            // one value, such as a token
 	FormCertificate SecretForm = "certificate" // a chain of certificates, the leaf first, and its key; both PEM
 	FormAuthorities SecretForm = "authorities" // certificates that are trusted; PEM
+	FormPeers       SecretForm = "peers"       // authorities of a mesh, and the services that are accepted; of an identity only
 )
 
 // SecretUse is a whole secret, or one field of it, that some feature hands to Envoy.
 type SecretUse struct {
 	ID    ID     // of the secret
-	Field string // of its material; "" is its only one, or, of a certificate, those that bear its parts
+	Field string // of its material; "" is its only one, or, of a certificate, those that bear its parts; of peers, see MeshServices
 	Form  SecretForm
 }
 

@@ -50,7 +50,12 @@ func (a *application) count(f *flat, n int) {
 	}
 	touch := func(upstream string) {
 		a.upstreamUnits(upstream)
-		if u := a.w.upstreams.get(upstream); u != nil && u.Lambda != nil {
+		u := a.w.upstreams.get(upstream)
+		if u == nil {
+			return
+		}
+		a.meshUnits(u)
+		if u.Lambda != nil {
 			a.units[Unit{UnitSigner, upstream}] = struct{}{}
 		}
 	}
@@ -131,6 +136,9 @@ func (w *World) AllUnits() []Unit {
 		set[Unit{UnitAssignment, name}] = struct{}{}
 		if u.Lambda != nil {
 			set[Unit{UnitSigner, name}] = struct{}{}
+		}
+		for _, use := range u.MeshUses() {
+			set[use.Unit()] = struct{}{}
 		}
 	}
 	for id, uses := range w.carried.entries() {

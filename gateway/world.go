@@ -58,6 +58,7 @@ type World struct {
 	secrets   cow[ID, *Secret]           // secrets in force
 	carried   counts[ID, carrier]        // secret → its fields on the gateways whose routes use them
 	signs     counts[ID, string]         // secret → Lambda upstreams whose calls it signs
+	meshes    counts[ID, string]         // identity in a mesh → upstreams in force with endpoints there
 }
 
 // definition is one place where a block is written.
@@ -104,6 +105,7 @@ func (w *World) begin() *World {
 	n.functions.share()
 	n.carried.share()
 	n.signs.share()
+	n.meshes.share()
 	return &n
 }
 
@@ -247,11 +249,14 @@ func (w *World) Detached(id ID) bool {
 	return doc == nil || !doc.defines(id)
 }
 
-// UsersOf lists the blocks that name id, sorted.
+// UsersOf lists the blocks that name id, or need it without a name, sorted.
 func (w *World) UsersOf(id ID) []ID {
 	out := slices.Collect(maps.Keys(w.users.of(id)))
+	for upstream := range w.meshes.of(id) {
+		out = append(out, ID{KindUpstream, upstream}.Written())
+	}
 	slices.SortFunc(out, CompareID)
-	return out
+	return slices.Compact(out)
 }
 
 func sortedValues[K cmp.Ordered, V any](m map[K]*V) []*V {

@@ -237,6 +237,7 @@ func (d *decoder) checkUpstream(u *gateway.Upstream, at ranges) {
 	if _, written := at["connect_timeout"]; written && u.ConnectTimeout <= 0 {
 		d.error(at.of("connect_timeout"), "Invalid value", fmt.Sprintf("The argument \"connect_timeout\" must be more than 0; it is %s.", u.ConnectTimeout))
 	}
+	d.diags = append(d.diags, u.CheckMesh()...)
 	var with, without *gateway.Source
 	for _, s := range u.Sources {
 		if s.Weight == nil {

@@ -302,7 +302,9 @@ func (d *decoder) source(b node, entry *sourceEntry, v reflect.Value) {
 	places := d.body(b, target{sourcePlan, common}, target{entry.plan, spec})
 	d.finish(sourcePlan, common, places, before)
 	d.finish(entry.plan, spec, places, before)
-	v.Set(reflect.Append(v, reflect.ValueOf(src)))
+	for _, s := range src.Expand() {
+		v.Set(reflect.Append(v, reflect.ValueOf(s)))
+	}
 }
 
 func (d *decoder) addRef(ref gateway.Ref) {

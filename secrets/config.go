@@ -25,6 +25,9 @@ type Config struct {
 	// has no news. It is called from Run, one call at a time, after Reveal gives the new material; Run waits for it.
 	Publish func(versions map[gateway.ID]string)
 
+	// Mesh finds who watches the identity that a connection gives to sluice in its service mesh. Nil: nobody does.
+	Mesh func(connection string) (Watch, error)
+
 	Log     hclog.Logger          // default: none
 	Metrics prometheus.Registerer // default: none
 

@@ -26,6 +26,8 @@ func (k *Keeper) open(run, ctx context.Context, s *gateway.Secret) reader {
 		return &fileReader{spec: s.File, watch: watchFiles(ctx, k.cfg.Log, s.File.Path)}
 	case s.Env != nil:
 		return &envReader{spec: s.Env, env: k.env}
+	case s.Mesh != nil:
+		return k.openMesh(ctx, s.Mesh)
 	}
 	return broken{shapef("the block says from nowhere where the secret comes")}
 }
@@ -96,4 +98,5 @@ var (
 	_ reader = (*fileReader)(nil)
 	_ reader = (*kvReader)(nil)
 	_ reader = (*awsReader)(nil)
+	_ reader = (*meshReader)(nil)
 )

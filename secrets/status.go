@@ -117,6 +117,10 @@ func source(s *gateway.Secret) string {
 		return "file " + s.File.Path
 	case s.Env != nil:
 		return "env " + s.Env.Name
+	case s.Mesh != nil && s.Mesh.Connection != "":
+		return "mesh of consul " + s.Mesh.Connection
+	case s.Mesh != nil:
+		return "mesh of consul"
 	}
 	return "nowhere"
 }

@@ -15,6 +15,8 @@ var (
 	writer string
 	//go:embed apply.hcl
 	apply string
+	//go:embed mesh.hcl
+	mesh string
 )
 
 // Reader is what a replica needs to serve.
@@ -22,6 +24,11 @@ func Reader(prefix string) string { return with(reader, prefix) }
 
 // Writer is what it needs beside, to write status, ledger and history.
 func Writer(prefix string) string { return with(writer, prefix) }
+
+// Mesh is what a replica needs beside Reader to call mesh services as a service of that name.
+func Mesh(service string) string {
+	return strings.ReplaceAll(mesh, `service "sluice"`, `service "`+service+`"`)
+}
 
 // Apply is what an operator needs.
 func Apply(prefix string) string { return with(apply, prefix) }

@@ -67,6 +67,8 @@ type consulConfig struct {
 	Hold       string        `hcl:"hold,optional"` // how long the loss of a whole list is held before it counts; default 60s
 	Auth       []*consulAuth `hcl:"auth,block"`    // instead of a token
 
+	ConnectService string `hcl:"connect_service,optional"` // who sluice is in the service mesh; default sluice
+
 	hold time.Duration
 }
 
@@ -263,6 +265,7 @@ func (k *consulConfig) catalog(log hclog.Logger) catalog.Config {
 	return catalog.Config{
 		Name: k.Name, Addresses: addresses, Scheme: k.Scheme, Token: k.Token, TokenFile: k.TokenFile, HTTPAuth: k.HTTPAuth,
 		Login: k.login(), TLS: tlsfiles.Config{CAFile: k.CAFile, CAPath: k.CAPath, CertFile: k.CertFile, KeyFile: k.KeyFile, ServerName: k.ServerName},
-		Namespace: k.Namespace, Partition: k.Partition, Datacenter: strings.TrimSpace(k.Datacenter), Hold: k.hold, Logger: log.Named("catalog"),
+		Namespace: k.Namespace, Partition: k.Partition, Datacenter: strings.TrimSpace(k.Datacenter), Hold: k.hold, ConnectService: k.ConnectService,
+		Logger: log.Named("catalog"),
 	}
 }

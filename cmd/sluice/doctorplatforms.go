@@ -59,6 +59,7 @@ func (a *app) askPlatforms(ctx context.Context, list []finding, cfg *agentConfig
 	if len(wanted)+len(vaults.Vaults) > 0 {
 		list = add(list, "secrets", secrets.Doctor(ctx, vaults, wanted))
 	}
+	list = askMeshes(ctx, list, p, w)
 	n := needsOf(w)
 	reveal, unread, end, err := fetched(ctx, vaults, n.keys(wanted))
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 // newSecrets makes what fetches secrets. It does no I/O.
 func (p *plane) newSecrets() (err error) {
 	p.secrets, err = secrets.New(secrets.Config{
-		Vaults: p.cfg.vaults, Log: p.cfg.log.Named("secrets"), Metrics: p.registry,
+		Vaults: p.cfg.vaults, Mesh: p.cfg.platforms.mesh, Log: p.cfg.log.Named("secrets"), Metrics: p.registry,
 		Publish: func(versions map[gateway.ID]string) { p.loop.SecretVersions(versions) },
 	})
 	if err == nil {

@@ -46,7 +46,11 @@ func newStack(t *testing.T, o setup) *stack {
 	}
 	s.consul = testenv.StartConsul(t, o.consul)
 	if o.consul.ACL {
-		s.policy, s.token = s.consul.CreatePolicy(policies.Reader("sluice/") + policies.Writer("sluice/"))
+		rules := policies.Reader("sluice/") + policies.Writer("sluice/")
+		if o.consul.Mesh {
+			rules += policies.Mesh("sluice")
+		}
+		s.policy, s.token = s.consul.CreatePolicy(rules)
 	}
 	s.app = s.service("app")
 	s.put("base.hcl", s.base())

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,10 +21,15 @@ import (
 
 // ConsulOptions say what kind of agent a test wants. The zero value is one server without ACLs, in memory.
 type ConsulOptions struct {
-	ACL   bool   // default deny; Token is the bootstrap token
-	TLS   bool   // an HTTPS port beside the HTTP one
-	Keep  bool   // state survives Restart; without it, Restart starts from an empty state
-	Extra string // HCL appended to the agent's configuration
+	ACL  bool // default deny; Token is the bootstrap token
+	TLS  bool // an HTTPS port beside the HTTP one
+	Keep bool // state survives Restart; without it, Restart starts from an empty state
+	Mesh bool // an authority for the service mesh
+
+	WAN        bool    // servers of other datacenters may join
+	Datacenter string  // default dc1
+	Federate   *Consul // with WAN: a server of another datacenter, the primary one, to join
+	Extra      string  // HCL appended to the agent's configuration
 }
 
 // Consul is a real agent. It ends with the test; its log is printed when the test has failed.
@@ -41,7 +47,7 @@ type Consul struct {
 	done  chan struct{}
 }
 
-type consulPorts struct{ http, https, serf, rpc, grpc int }
+type consulPorts struct{ http, https, serf, rpc, wan int }
 
 // bootstrapToken is a constant so that a restart from an empty state knows the same operator.
 const bootstrapToken = "5f1cb5b6-3c62-4d0a-9f7e-3d0e3c2a8b11"
@@ -51,7 +57,7 @@ func StartConsul(t testing.TB, opts ConsulOptions) *Consul {
 	t.Helper()
 	c := &Consul{t: t, opts: opts, Dir: t.TempDir()}
 	p := freePorts(t, 5)
-	c.ports = consulPorts{http: p[0], https: p[1], serf: p[2], rpc: p[3], grpc: p[4]}
+	c.ports = consulPorts{http: p[0], https: p[1], serf: p[2], rpc: p[3], wan: p[4]}
 	c.Addr = fmt.Sprintf("127.0.0.1:%d", c.ports.http)
 	if opts.ACL {
 		c.Token = bootstrapToken
@@ -97,7 +103,7 @@ func freePorts(t testing.TB, n int) []int {
 func (c *Consul) config() string {
 	cfg := fmt.Sprintf(`
 node_name  = "test"
-datacenter = "dc1"
+datacenter = %q
 server     = true
 bind_addr  = "127.0.0.1"
 client_addr = "127.0.0.1"
@@ -107,7 +113,7 @@ disable_update_check = true
 leave_on_terminate = false
 skip_leave_on_interrupt = true
 log_level = "INFO"
-connect { enabled = false }
+connect { enabled = %v }
 performance {
   raft_multiplier = 1
   leave_drain_time = "10ms"
@@ -117,12 +123,15 @@ ports {
   https = %d
   dns = -1
   serf_lan = %d
-  serf_wan = -1
+  serf_wan = %d
   server = %d
   grpc = -1
   grpc_tls = -1
 }
-`, c.ports.http, tlsPort(c), c.ports.serf, c.ports.rpc)
+`, c.Datacenter(), c.opts.Mesh, c.ports.http, tlsPort(c), c.ports.serf, wanPort(c), c.ports.rpc)
+	if to := c.opts.Federate; to != nil {
+		cfg += fmt.Sprintf("primary_datacenter = %q\nretry_join_wan = [\"127.0.0.1:%d\"]\nretry_interval_wan = \"1s\"\n", to.Datacenter(), to.ports.wan)
+	}
 	if c.opts.Keep {
 		cfg += fmt.Sprintf("data_dir = %q\n", filepath.Join(c.Dir, "data"))
 	}
@@ -151,6 +160,16 @@ tls {
 `, c.CAFile, filepath.Join(c.Dir, "server.pem"), filepath.Join(c.Dir, "server-key.pem"))
 	}
 	return cfg + c.opts.Extra
+}
+
+// Datacenter is the name of the datacenter.
+func (c *Consul) Datacenter() string { return cmp.Or(c.opts.Datacenter, "dc1") }
+
+func wanPort(c *Consul) int {
+	if c.opts.WAN {
+		return c.ports.wan
+	}
+	return -1
 }
 
 func tlsPort(c *Consul) int {

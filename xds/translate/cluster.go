@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -32,10 +33,7 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 	if in.Upstream == nil {
 		return nil, nil
 	}
-	timeout := in.Upstream.ConnectTimeout
-	if timeout <= 0 {
-		timeout = defaultConnectTimeout
-	}
+	timeout := cmp.Or(max(in.Upstream.ConnectTimeout, 0), defaultConnectTimeout)
 	c := &clusterv3.Cluster{
 		Name:                          in.Upstream.Name,
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
@@ -71,6 +69,9 @@ func (t *Translator) cluster(in gateway.Inputs) (*Resource, error) {
 	}
 	if in.Upstream.Lambda != nil {
 		return lambdaResource(out)
+	}
+	if err := meshSocket(out); err != nil {
+		return nil, err
 	}
 	options, err := Pack(out.HTTP)
 	if err != nil {

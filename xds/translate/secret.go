@@ -87,6 +87,8 @@ func formed(in gateway.Inputs, found gateway.Material) (*tlsv3.Secret, error) {
 		return certificate(in, found)
 	case gateway.FormAuthorities:
 		return authorities(in, found)
+	case gateway.FormPeers:
+		return peers(in, found)
 	}
 	return value(in, found)
 }

@@ -28,7 +28,9 @@ func inlineSecrets(c *clusterv3.Cluster, secrets map[string]*tlsv3.Secret) (*clu
 	common.TlsCertificateSdsSecretConfigs = nil
 	if both := common.GetCombinedValidationContext(); both != nil {
 		rule := proto.CloneOf(both.DefaultValidationContext)
-		rule.TrustedCa = secrets[both.ValidationContextSdsSecretConfig.GetName()].GetValidationContext().GetTrustedCa()
+		if found := secrets[both.ValidationContextSdsSecretConfig.GetName()].GetValidationContext(); found != nil {
+			proto.Merge(rule, found)
+		}
 		if rule.TrustedCa == nil {
 			rule.MatchTypedSubjectAltNames = nil // Envoy refuses names without an authority
 		}
