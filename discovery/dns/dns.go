@@ -4,6 +4,7 @@
 //   - check.go: what can be wrong in the block.
 //   - resolve.go: one answer out of several questions: addresses, SRV records and their targets.
 //   - exchange.go: one question to the configured servers.
+//   - doctor.go: whether the names of blocks resolve.
 package dns
 
 import (
@@ -133,6 +134,7 @@ func Kind() discovery.Kind {
 			}
 			return newSource(*s), nil
 		},
-		Guard: &discovery.Guard{},
+		Guard:  &discovery.Guard{},
+		Doctor: diagnose,
 	}
 }

@@ -211,6 +211,20 @@ func TestNameThatVanishesIsHeld(t *testing.T) {
 	}
 }
 
+func TestDoctor(t *testing.T) {
+	for m, want := range map[mode]string{answers: "true <nil>", nxdomain: "false it has no records", fails: "SERVFAIL", hangs: "timeout"} {
+		s := serve(t)
+		s.set(t, m, a(2)...)
+		f := quick(s, Spec{Name: "shop.internal", Port: 80, Type: "A"}).diagnose(t.Context())
+		if got := fmt.Sprint(f.OK, " ", f.Err); !strings.Contains(got, want) || f.OK != (f.Need == "") || !strings.HasPrefix(f.Check, "dns: resolve shop.internal") {
+			t.Errorf("%+v, want %s", f, want)
+		}
+	}
+	if f := Kind().Doctor(t.Context(), []gateway.SourceSpec{&Spec{Name: "shop.internal", Port: 80, Server: serve(t, a(1)...).addr}}); len(f) != 1 {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestSourceKey(t *testing.T) {
 	keys := map[gateway.SourceKey]bool{}
 	for _, s := range []Spec{

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,11 +20,24 @@ const (
 )
 
 // endpoints are those in the slices of a service, sorted by ID. A target that several slices have counts once: IPv4 comes
-// before IPv6, unless the block wants the latter alone, what is ready before what is not, then the order of slices' names.
+// before IPv6, unless the block wants the latter alone, what is ready before what is not, then the lower address.
 func (s *Spec) endpoints(list []*slice) ([]gateway.Endpoint, error) {
-	list = slices.SortedFunc(slices.Values(list), func(a, b *slice) int { return strings.Compare(a.name, b.name) })
+	return s.endpointsBy(list, known{})
+}
+
+// known is what was made of slices before, which saves most of the work of a change. Slices do not change.
+type known map[*slice][]candidate
+
+// endpointsBy is endpoints with what is known; what is not there any more is forgotten.
+func (s *Spec) endpointsBy(list []*slice, k known) ([]gateway.Endpoint, error) {
+	defer func(seen map[*slice]bool) {
+		for _, sl := range list {
+			seen[sl] = true
+		}
+		maps.DeleteFunc(k, func(sl *slice, _ []candidate) bool { return !seen[sl] })
+	}(make(map[*slice]bool, len(list)))
 	fixed := s.port()
-	best := map[string]candidate{}
+	var all []candidate
 	targets, names, byName := 0, 0, map[string]bool{}
 	for _, sl := range list {
 		if !s.wants(sl.family) {
@@ -47,26 +61,27 @@ func (s *Spec) endpoints(list []*slice) ([]gateway.Endpoint, error) {
 		if number == 0 {
 			continue
 		}
-		var metas metas
-		for _, t := range sl.endpoints {
-			c, err := t.candidate(sl, number, &metas)
+		if k[sl] == nil {
+			made, err := sl.candidates(number)
 			if err != nil {
 				return nil, err
 			}
-			if old, twice := best[c.endpoint.ID]; !twice || c.before(old) {
-				best[c.endpoint.ID] = c
-			}
+			k[sl] = made
 		}
+		all = append(all, k[sl]...)
 	}
 	switch {
-	case len(best) == 0 && targets > 0:
+	case len(all) == 0 && targets > 0:
 		return nil, s.noPort(byName)
-	case len(best) == 0 && names > 0:
+	case len(all) == 0 && names > 0:
 		return nil, errors.New("its endpoints are host names: use a dns block")
 	}
-	out := make([]gateway.Endpoint, 0, len(best))
-	for _, id := range slices.Sorted(maps.Keys(best)) {
-		out = append(out, best[id].endpoint)
+	slices.SortFunc(all, candidate.compare)
+	out := make([]gateway.Endpoint, 0, len(all))
+	for i, c := range all {
+		if i == 0 || c.endpoint.ID != all[i-1].endpoint.ID {
+			out = append(out, c.endpoint)
+		}
 	}
 	return out, nil
 }
@@ -105,11 +120,17 @@ type candidate struct {
 	v6       bool
 }
 
-func (c candidate) before(other candidate) bool {
-	if c.v6 != other.v6 {
-		return !c.v6
+func (c candidate) compare(other candidate) int {
+	if by := strings.Compare(c.endpoint.ID, other.endpoint.ID); by != 0 {
+		return by
 	}
-	return order(c.endpoint.Health) < order(other.endpoint.Health)
+	if c.v6 != other.v6 {
+		if other.v6 {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(order(c.endpoint.Health)-order(other.endpoint.Health), strings.Compare(c.endpoint.Address, other.endpoint.Address))
 }
 
 func order(h gateway.Health) int {
@@ -137,6 +158,19 @@ func (m *metas) of(sl *slice, t target) map[string]string {
 	}
 	m.byNode[t.node] = out
 	return out
+}
+
+func (s *slice) candidates(number uint16) ([]candidate, error) {
+	out := make([]candidate, 0, len(s.endpoints))
+	var metas metas
+	for _, t := range s.endpoints {
+		c, err := t.candidate(s, number, &metas)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil
 }
 
 func (t target) candidate(sl *slice, number uint16, m *metas) (candidate, error) {

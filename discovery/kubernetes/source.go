@@ -23,7 +23,7 @@ func (s *source) Run(ctx context.Context, update func([]gateway.Endpoint), alive
 	if err != nil {
 		return err
 	}
-	failed := false
+	failed, k := false, known{}
 	defer func() { leave(failed) }()
 	for {
 		select {
@@ -43,7 +43,7 @@ func (s *source) Run(ctx context.Context, update func([]gateway.Endpoint), alive
 			alive()
 			continue
 		}
-		endpoints, err := s.spec.endpoints(w.slices)
+		endpoints, err := s.spec.endpointsBy(w.slices, k)
 		if err != nil {
 			return fmt.Errorf("service %s: %w", s.spec.Service, err)
 		}
