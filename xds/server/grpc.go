@@ -20,7 +20,7 @@ type TLS struct{ Cert, Key, ClientCA string }
 
 // NewGRPC returns a gRPC server fit for Envoys: frozen peers are noticed within a minute, requests of a large
 // reconnect fit, connections end after 10 to 12 hours so that they spread over replicas, and with Options.TLS only
-// TLS 1.3 with a verified client certificate is spoken. Stop it by Stop: streams never end by themselves. It fails
+// TLS 1.3 with a verified client certificate is spoken, until that certificate expires. Stop it by Stop: streams never end by themselves. It fails
 // when the TLS files cannot be read.
 func NewGRPC(o Options) (*grpc.Server, error) {
 	opts := []grpc.ServerOption{
@@ -36,10 +36,10 @@ func NewGRPC(o Options) (*grpc.Server, error) {
 		if _, err := o.TLS.config(); err != nil {
 			return nil, err
 		}
-		opts = append(opts, grpc.Creds(credentials.NewTLS(&tls.Config{
+		opts = append(opts, grpc.Creds(untilExpiry{credentials.NewTLS(&tls.Config{
 			MinVersion:         tls.VersionTLS13,
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return o.TLS.config() },
-		})))
+		})}))
 	}
 	return grpc.NewServer(opts...), nil
 }
