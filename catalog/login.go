@@ -73,8 +73,6 @@ func (j JWTLogin) identity() (string, error) {
 
 // exchange changes an identity for a token, and waits until the agent knows it. life is 0 for one that does not expire.
 func (l *login) exchange(ctx context.Context, identity string) (token string, life time.Duration, err error) {
-	ctx, cancel := within(context.WithValue(ctx, blockingKey{}, nil)) // whoever asks may be about to wait in Consul
-	defer cancel()
 	body, err := json.Marshal(api.ACLLoginParams{
 		AuthMethod: l.how.Method, BearerToken: identity, Meta: map[string]string{"made-by": "sluice"},
 	})

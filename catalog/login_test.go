@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -188,6 +189,10 @@ func TestAConsulThatIsAwayIsAskedEachTime(t *testing.T) {
 		if _, err := l.get(ctx); err == nil || time.Since(start) > time.Second {
 			t.Errorf("a login that hangs: %v after %s", err, time.Since(start))
 		}
+		l.end() // waits for the attempt
+		if took := time.Since(start); took > time.Second+logoutTimeout {
+			t.Errorf("the end took %s", took)
+		}
 	})
 }
 
@@ -231,5 +236,48 @@ func TestIdentityFiles(t *testing.T) {
 		if _, err := wrong.WithEnv(env(nil)); err == nil {
 			t.Errorf("accepted: %+v", wrong)
 		}
+	}
+}
+
+func TestARequestMayOutliveSeveralTokens(t *testing.T) {
+	d := &door{}
+	refuse := 3
+	var bodies []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/acl/") {
+			resp, _ := d.send(r, r.Header.Get(tokenHeader))
+			w.WriteHeader(resp.StatusCode)
+			_, _ = io.Copy(w, resp.Body)
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, r.Header.Get(tokenHeader)+" "+string(body))
+		if refuse--; refuse >= 0 {
+			http.Error(w, "rpc error making call: ACL not found", http.StatusForbidden)
+			return
+		}
+		_, _ = io.WriteString(w, "true")
+	}))
+	defer s.Close()
+	file := filepath.Join(t.TempDir(), "identity")
+	write(t, file, "jwt")
+	c, err := New(Config{Addresses: []string{s.URL}, Login: &JWTLogin{Method: "m", File: file}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func() error {
+		_, err := c.API().KV().Put(&api.KVPair{Key: "k", Value: []byte("v")}, nil)
+		return err
+	}
+	if err := put(); err != nil || strings.Join(bodies, ",") != "token-1 v,token-2 v,token-3 v,token-4 v" {
+		t.Errorf("%v: %q", err, bodies)
+	}
+	refuse = 1000 // Consul knows no token at all: what it says gets through, and there is an end
+	if err := put(); err == nil || !strings.Contains(err.Error(), "ACL not found") || d.logins > 10 {
+		t.Errorf("after %d logins: %v", d.logins, err)
+	}
+	c.Close()
+	if len(d.out) > 1 {
+		t.Errorf("given back: %v", d.out)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// login holds the token of one connection. Nothing runs behind it: whoever needs a token makes it, and the sign of life
-// that watches ask for every few seconds keeps it fresh. It is safe for concurrent use.
+// login holds the token of one connection. Nothing runs while nobody asks: whoever needs a token has it made, and the sign
+// of life that watches ask for every few seconds keeps it fresh. It is safe for concurrent use.
 type login struct {
 	how       JWTLogin
 	cfg       Config
@@ -22,12 +22,12 @@ type login struct {
 
 	mu      sync.Mutex
 	held    held
-	old     []held        // replaced ones, for requests on their way; they go at the end, or by themselves
-	making  chan struct{} // closed when the attempt that is under way has ended; nil: there is none
-	err     error         // of the last attempt
-	tried   string        // the identity of the last attempt, where it was refused
-	next    time.Time     // no attempt with the same identity before it
-	fails   int           // in a row
+	old     []held    // replaced ones, for requests on their way; they go at the end, or by themselves
+	making  *attempt  // nil: there is none
+	err     error     // of the last attempt
+	tried   string    // the identity of the last attempt, where it was refused
+	next    time.Time // no attempt with the same identity before it
+	fails   int       // in a row
 	logins  uint64
 	failed  uint64
 	closing bool
@@ -58,46 +58,56 @@ func newLogin(cfg Config, send func(*http.Request, string) (*http.Response, erro
 	return &login{how: *cfg.Login, cfg: cfg, send: send, surprises: rate.NewLimiter(rate.Every(surpriseEvery), surprisesAtOnce)}
 }
 
-// get returns a token that has not expired. While one is being replaced, others go on with the old one; without one all
+// get returns a token that has not expired. While one is being replaced, all go on with the old one; without one they
 // wait for the attempt that is under way. After a refusal there is no attempt for a while, unless the identity is new.
 func (l *login) get(ctx context.Context) (string, error) {
 	for {
 		l.mu.Lock()
 		now := time.Now()
 		usable := l.held.usable(now)
-		switch {
-		case usable && (!l.held.due(now) || l.making != nil || l.closing):
-			defer l.mu.Unlock()
-			return l.held.token, nil
-		case l.closing:
-			l.mu.Unlock()
-			return "", errEnded
-		case l.making != nil:
-			making := l.making
-			l.mu.Unlock()
-			select {
-			case <-making:
-				continue
-			case <-ctx.Done():
-				return "", ctx.Err()
-			}
+		if l.making == nil && !l.closing && (!usable || l.held.due(now)) {
+			l.begin()
 		}
-		l.making = make(chan struct{})
+		token, making := l.held.token, l.making
 		l.mu.Unlock()
+		switch {
+		case usable:
+			return token, nil
+		case making == nil:
+			return "", errEnded
+		}
+		select {
+		case <-making.done:
+			if making.err != nil {
+				return "", making.err
+			}
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+}
+
+// attempt is a login that is under way. It does not end with the request that needed it first: a token that was made
+// and not taken would stay in Consul.
+type attempt struct {
+	done   chan struct{} // closed at the end
+	err    error         // read after done
+	cancel context.CancelFunc
+}
+
+// begin starts an attempt; l.mu is held. Who ends the login waits for it.
+func (l *login) begin() {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
+	m := &attempt{done: make(chan struct{}), cancel: cancel}
+	l.making = m
+	go func() {
+		defer cancel()
 		err := l.attempt(ctx)
 		l.mu.Lock()
-		close(l.making)
-		l.making = nil
-		if usable = l.held.usable(time.Now()); usable {
-			defer l.mu.Unlock()
-			return l.held.token, nil
-		}
+		m.err, l.making = err, nil
 		l.mu.Unlock()
-		if err == nil {
-			continue // it ended meanwhile
-		}
-		return "", err
-	}
+		close(m.done)
+	}()
 }
 
 // attempt logs in, unless it was refused lately with the same identity.
@@ -119,9 +129,7 @@ func (l *login) attempt(ctx context.Context) error {
 		}
 	}
 	err = fmt.Errorf("log in to consul by the auth method %s: %w", l.how.Method, err)
-	if ctx.Err() == nil {
-		l.refused(identity, err)
-	}
+	l.refused(identity, err)
 	return err
 }
 
@@ -184,12 +192,24 @@ func (l *login) unknown(token string) {
 
 // end gives all tokens back, within three seconds. What is asked for after it gets none.
 func (l *login) end() {
-	l.mu.Lock()
-	all := append(l.old, l.held)
-	l.held, l.old, l.closing = held{}, nil, true
-	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), logoutTimeout)
 	defer cancel()
+	l.mu.Lock()
+	l.closing = true
+	making := l.making
+	l.mu.Unlock()
+	if making != nil {
+		select {
+		case <-making.done:
+		case <-ctx.Done():
+			making.cancel()
+			<-making.done
+		}
+	}
+	l.mu.Lock()
+	all := append(l.old, l.held)
+	l.held, l.old = held{}, nil
+	l.mu.Unlock()
 	for _, h := range all {
 		if !h.usable(time.Now()) {
 			continue

@@ -118,7 +118,7 @@ func blocking(ctx context.Context) context.Context {
 }
 
 // RoundTrip implements http.RoundTripper. Where the token is made by logging in, one that Consul no longer knows is
-// replaced, and the request sent once more.
+// replaced, and the request sent again. One that waits in Consul may outlive several tokens.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := t.token(req.Context())
 	if err != nil {
@@ -127,23 +127,24 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, fmt.Errorf("read consul token: %w", err)
 	}
-	resp, err := t.exchange(req, token)
-	if err != nil || t.login == nil || resp.StatusCode != http.StatusForbidden {
-		return resp, err
+	given := req.Header.Get(tokenHeader) // for this request alone
+	for {
+		resp, err := t.exchange(req, token)
+		if err != nil || t.login == nil || resp.StatusCode != http.StatusForbidden || given != noToken && given != "" || !saysUnknown(resp) {
+			return resp, err
+		}
+		t.login.unknown(token)
+		again, err := replay(req)
+		if err != nil {
+			return resp, nil
+		}
+		other, err := t.login.get(req.Context())
+		if err != nil || other == token {
+			return resp, nil // what Consul said tells more
+		}
+		resp.Body.Close()
+		req, token = again, other
 	}
-	if h := req.Header.Get(tokenHeader); h != noToken && h != "" || !saysUnknown(resp) {
-		return resp, nil
-	}
-	t.login.unknown(token)
-	again, err := replay(req)
-	if err != nil {
-		return resp, nil
-	}
-	if token, err = t.login.get(req.Context()); err != nil {
-		return resp, nil // what Consul said tells more
-	}
-	resp.Body.Close()
-	return t.exchange(again, token)
 }
 
 // saysUnknown looks into an answer, and leaves it as it was.
