@@ -28,8 +28,8 @@ CALCULATOR = {"team": "calculator"}
 class Stack:
     """What was started, in order, and the folder that holds its state and logs."""
 
-    def __init__(self, free):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sluice-migration-"))
+    def __init__(self, free, name="migration"):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"sluice-{name}-"))
         self.free = free
         self.processes = []
 

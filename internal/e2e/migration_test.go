@@ -25,7 +25,18 @@ type migration struct {
 // startMigration starts the example as its README says, with free ports.
 func startMigration(t *testing.T) *migration {
 	t.Helper()
-	cmd := exec.Command("python3", "../../examples/migration/up.py", "--free", "--sluice", sluice)
+	m := &migration{}
+	startExample(t, "migration", m)
+	if m.Edge == "" {
+		t.Fatal("the example says nothing of its gateway")
+	}
+	return m
+}
+
+// startExample runs the up.py of an example, with free ports, until the end of the test, and reads where everything is.
+func startExample(t *testing.T, name string, into any) {
+	t.Helper()
+	cmd := exec.Command("python3", "../../examples/"+name+"/up.py", "--free", "--sluice", sluice)
 	cmd.Env = environment("GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"), "GOFLAGS=-mod=readonly")
 	endWithTest(cmd)
 	out := &testenv.Output{}
@@ -41,17 +52,19 @@ func startMigration(t *testing.T) *migration {
 		_ = fault.Process(cmd.Process.Pid).Terminate() // it may have ended
 		_ = cmd.Wait()
 	})
-	m, lines := &migration{}, bufio.NewScanner(pipe)
-	for lines.Scan() && lines.Text() != "ready" {
-		if err := json.Unmarshal(lines.Bytes(), m); err != nil {
+	ready, lines := false, bufio.NewScanner(pipe)
+	for lines.Scan() {
+		if ready = lines.Text() == "ready"; ready {
+			break
+		}
+		if err := json.Unmarshal(lines.Bytes(), into); err != nil {
 			t.Logf("the example says: %s", lines.Text())
 		}
 	}
-	if m.Edge == "" {
-		t.Fatalf("the example did not start: %s", out.Tail(8<<10))
+	if !ready {
+		t.Fatalf("the example %s did not start: %s", name, out.Tail(8<<10))
 	}
 	go func() { _, _ = io.Copy(io.Discard, pipe) }() // until it ends
-	return m
 }
 
 func goEnv(t *testing.T, name string) string {

@@ -1,0 +1,3 @@
+gateway "edge" {
+  listener "http" { port = kv("edge/port", 8080) }
+}
