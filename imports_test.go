@@ -44,6 +44,7 @@ var rooms = []struct {
 	{"envoy", nil, []string{}},
 	{"control", []string{"gateway", "hcl", "discovery", "catalog", "secrets", "xds/..."}, nil},
 	{"console", []string{"gateway"}, nil},
+	{"packaging", nil, []string{}},
 	{"internal/fault", nil, nil},
 	{"internal/...", []string{"..."}, nil},
 	{"bench", []string{"..."}, nil},

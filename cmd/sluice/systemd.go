@@ -109,13 +109,17 @@ type edgeService struct {
 // start takes SIGHUP until ctx ends. An edge has nothing to reload, since its configuration comes from the control plane
 // and its certificates are read when they change; but whoever reloads all services must not end it.
 func (s *edgeService) start(ctx context.Context) (wait func()) {
+	hup, release := hangups()
 	notify(s.log, "STATUS=waiting for a control plane")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = onHangup(ctx, s.hangup) // it has no error but that ctx ended
+		_ = onHangup(ctx, hup, s.hangup) // it has no error but that ctx ended
 	}()
-	return func() { <-done }
+	return func() {
+		<-done
+		release()
+	}
 }
 
 func (s *edgeService) hangup() {

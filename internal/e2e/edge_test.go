@@ -38,6 +38,12 @@ func (s *stack) addEdge(gateway string, flags ...string) *edge {
 
 func startEdge(t testing.TB, gateway, id string, port int, xds []string, flags ...string) *edge {
 	t.Helper()
+	return startEdgeIn(t, nil, gateway, id, port, xds, flags...)
+}
+
+// startEdgeIn is startEdge with something in its environment.
+func startEdgeIn(t testing.TB, env []string, gateway, id string, port int, xds []string, flags ...string) *edge {
+	t.Helper()
 	socket := tempDir(t) + "/admin"
 	e := &edge{id: id, admin: &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -49,7 +55,7 @@ func startEdge(t testing.TB, gateway, id string, port int, xds []string, flags .
 		"envoy", "run", "-gateway", gateway, "-xds", strings.Join(xds, ","), "-node-id", id, "-admin", "unix:" + socket,
 		"-concurrency", "1", "-envoy-path", testenv.EnvoyPath(t),
 	}, flags...)
-	e.process = spawn(t, "sluice envoy run "+id, nil, args...)
+	e.process = spawn(t, "sluice envoy run "+id, env, args...)
 	e.addr = newPin(t, port, e.envoy).addr
 	return e
 }
