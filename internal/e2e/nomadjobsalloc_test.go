@@ -23,7 +23,8 @@ type cluster struct {
 	consul *testenv.Consul
 	vault  *testenv.Vault
 	issuer *testenv.Issuer
-	life   time.Duration // of identities
+	nomad  *testenv.Nomad // whose task API the tasks have; nil: none
+	life   time.Duration  // of identities
 }
 
 // setUp runs one of the shipped scripts as an operator does.
@@ -66,6 +67,12 @@ func (c *cluster) place(job *jobBlock, ports map[string]int) *alloc {
 			c.t.Fatal(err)
 		}
 	}
+	if c.nomad != nil { // the task API is a socket among the secrets
+		socket := strings.TrimPrefix(c.nomad.Addr, "unix://")
+		if err := os.Symlink(socket, filepath.Join(a.env["NOMAD_SECRETS_DIR"], "api.sock")); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	for _, p := range job.all("port") {
 		label := p.labels[0]
 		port := p.text("static")
@@ -91,11 +98,14 @@ func (a *alloc) identify() {
 		if i.text("file") != "true" {
 			continue
 		}
-		name, audience := "nomad_token", "nomadproject.io"
-		if i.text("name") != "" {
-			name, audience = "nomad_"+i.text("name")+".jwt", i.list("aud")[0]
+		name, text := "nomad_token", ""
+		switch {
+		case i.text("name") != "":
+			name, text = "nomad_"+i.text("name")+".jwt", a.identity(i.list("aud")[0])
+		case a.c.nomad != nil:
+			text = a.c.nomad.NewIdentity("sluice-reader")
 		}
-		a.replace(filepath.Join(a.env["NOMAD_SECRETS_DIR"], name), a.identity(audience))
+		a.replace(filepath.Join(a.env["NOMAD_SECRETS_DIR"], name), text)
 	}
 }
 

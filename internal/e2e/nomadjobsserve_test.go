@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/consul/api"
 
 	"github.com/sluice-gateway/sluice/internal/testenv"
+	nomadpolicies "github.com/sluice-gateway/sluice/nomad/policies"
 )
 
 const nomadDocument = `
@@ -86,7 +87,7 @@ func (c *cluster) state() string {
 	}
 	return fmt.Sprint(rules[0].ID, rules[0].Selector, role.ID, method.Config, method.MaxTokenTTL,
 		c.vault.Read("secret/data/sluice/api")["data"], c.vault.Read("pki/cert/ca")["certificate"],
-		c.vault.Read("auth/jwt-nomad/role/sluice-control-plane"), c.vault.Read("sys/policies/acl/sluice-gateway-edge"))
+		c.vault.Read("auth/jwt-nomad/role/sluice-control-plane"), c.vault.Read("sys/policies/acl/sluice-gateway-edge")["policy"])
 }
 
 // tokens are those that Consul's auth method made and that have not ended.
@@ -161,7 +162,10 @@ func TestNomadJobsServe(t *testing.T) {
 	c := newCluster(t, testenv.HashiCorpVault)
 	ports := testenv.FreePorts(t, 6)
 	s := &stack{t: t, consul: c.consul, port: ports[0]}
-	s.service("app")
+	app := s.service("app")
+	c.nomad = testenv.StartNomad(t, testenv.NomadOptions{ACL: true, Socket: true})
+	c.nomad.SetPolicy(t, "sluice-reader", nomadpolicies.Reader())
+	c.nomad.Register(c.nomad.Service("shop", "one", "127.0.0.1", app.Port()))
 	c.vault.PutKV("sluice/app", map[string]any{"key": "canary-1"})
 	s.put("app.hcl", fmt.Sprintf(nomadDocument, s.port))
 
@@ -219,7 +223,11 @@ func TestNomadJobsServe(t *testing.T) {
 	// With the tokens of now, what changes is still seen.
 	c.vault.PutKV("sluice/app", map[string]any{"key": "canary-2"})
 	sees("app.example.com", "canary-2")
-	s.put("more.hcl", route("more", "more.example.com", "/", "app"))
+	s.put("more.hcl", route("more", "more.example.com", "/", "shop")+`
+upstream "shop" {
+  nomad { service = "shop" }
+}
+`)
 	sees("more.example.com", "")
 
 	// The task is stopped and started again on the same node.
