@@ -100,13 +100,17 @@ func (a *app) discoverConfig(paths []string, f kvFlags) (*agentConfig, error) {
 	return cfg, nil
 }
 
-// asked are the kinds of source that have connections, or the one of a name, which must have one.
-func (p platforms) asked(name string) (out []discovery.Kind, err error) {
-	connections := map[string]int{
+// connections is how many connections each kind has whose system can be asked what it runs.
+func (p platforms) connections() map[string]int {
+	return map[string]int{
 		"consul": len(p.consuls), "nomad": len(p.nomads), "ec2": len(p.aws.configs), "vsphere": len(p.vsphere.Connections),
 		"kubernetes": len(p.clusters), "docker": len(p.dockers),
 	}
-	blocks := map[string]string{"ec2": "aws"}
+}
+
+// asked are the kinds of source that have connections, or the one of a name, which must have one.
+func (p platforms) asked(name string) (out []discovery.Kind, err error) {
+	connections := p.connections()
 	var known []string
 	for _, k := range p.kinds() {
 		if k.Discover == nil {
@@ -121,13 +125,14 @@ func (p platforms) asked(name string) (out []discovery.Kind, err error) {
 	case len(out) > 0:
 		return out, nil
 	case name == "":
-		return nil, &exit{codeDocuments, errors.New("nothing to ask is configured: add a consul, nomad, aws, vsphere, kubernetes or docker block to the agent's configuration")}
+		return nil, &exit{codeDocuments, errors.New("nothing to ask is configured: give an agent's configuration with -config that has a block " +
+			"consul, nomad, aws, vsphere, kubernetes or docker")}
 	case !slices.Contains(known, name):
 		return nil, usage("no source that lists what there is is named %q; there are %s", name, strings.Join(known, ", "))
 	}
 	block := name
-	if b := blocks[name]; b != "" {
-		block = b
+	if name == "ec2" {
+		block = "aws"
 	}
 	return nil, &exit{codeDocuments, fmt.Errorf("no %s is configured: add a block %s \"NAME\" {} to the agent's configuration", name, block)}
 }

@@ -21,7 +21,9 @@ import (
 	"github.com/sluice-gateway/sluice/catalog"
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/discovery/dns"
+	"github.com/sluice-gateway/sluice/discovery/docker"
 	discoveryec2 "github.com/sluice-gateway/sluice/discovery/ec2"
+	"github.com/sluice-gateway/sluice/discovery/kubernetes"
 	"github.com/sluice-gateway/sluice/discovery/static"
 	"github.com/sluice-gateway/sluice/discovery/vsphere"
 	"github.com/sluice-gateway/sluice/gateway"
@@ -54,6 +56,8 @@ func odd() []seen {
 		found("static", "written", "", 2, &static.Spec{Endpoints: []string{"10.0.0.1:80"}, Entries: []*static.Endpoint{
 			{At: "10.0.0.2:80", Weight: 1, Zone: "a"}, {At: "10.0.0.3:80", Weight: 7, Tags: []string{"v2"}},
 		}}),
+		found("kubernetes", "shop", "namespace default", 2, &kubernetes.Spec{Service: "shop", Namespace: "default", Port: "http"}),
+		found("docker", "compose/web", "", 1, &docker.Spec{Labels: map[string]string{"com.docker.compose.service": "web"}, Port: 80, Published: true}),
 		found("dns", "name", "", 1, &dns.Spec{Name: "shop.example.com", Port: 80, Interval: time.Hour}),
 	}
 }
@@ -141,7 +145,7 @@ func startEstate(t *testing.T) *estate {
 	sim := testenv.StartAWS(t)
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": sim.Endpoint, "AWS_ACCESS_KEY_ID": sim.Root.ID, "AWS_SECRET_ACCESS_KEY": sim.Root.Secret, "AWS_EC2_METADATA_DISABLED": "true",
-		"CONSUL_HTTP_ADDR": "", "NOMAD_ADDR": "", "GOVC_URL": "",
+		"CONSUL_HTTP_ADDR": "", "NOMAD_ADDR": "", "GOVC_URL": "", "KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": "", "DOCKER_HOST": "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -235,8 +239,14 @@ func TestDiscoverListsWhatNoDocumentUses(t *testing.T) {
 }
 
 func TestDiscoverWithoutAnythingToAsk(t *testing.T) {
-	for _, name := range []string{"CONSUL_HTTP_ADDR", "NOMAD_ADDR", "NOMAD_UNIX_ADDR", "GOVC_URL", "AWS_REGION", "AWS_DEFAULT_REGION"} {
+	for _, name := range []string{"CONSUL_HTTP_ADDR", "NOMAD_ADDR", "NOMAD_UNIX_ADDR", "GOVC_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "KUBECONFIG", "KUBERNETES_SERVICE_HOST", "DOCKER_HOST"} {
 		t.Setenv(name, "")
+	}
+	t.Setenv("HOME", t.TempDir())
+	for _, k := range (platforms{}).kinds() {
+		if _, known := (platforms{}).connections()[k.Name]; k.Discover != nil && !known {
+			t.Errorf("discover does not know who is asked for %s", k.Name)
+		}
 	}
 	for _, c := range []struct {
 		args []string
@@ -245,7 +255,7 @@ func TestDiscoverWithoutAnythingToAsk(t *testing.T) {
 	}{
 		{[]string{"discover"}, codeDocuments, "nothing to ask is configured"},
 		{[]string{"discover", "ec2"}, codeDocuments, `add a block aws "NAME"`},
-		{[]string{"discover", "cloud"}, codeUsage, "there are consul, nomad, ec2, vsphere"},
+		{[]string{"discover", "cloud"}, codeUsage, "there are consul, nomad, ec2, vsphere, kubernetes, docker"},
 		{[]string{"discover", "a", "b"}, codeUsage, "sluice discover [SOURCE]"},
 	} {
 		if out, code := told(t, "", c.args...); code != c.code || !strings.Contains(out, c.want) {

@@ -91,6 +91,24 @@ upstream "written" {
   }
 }
 
+# kubernetes: 2 endpoints; namespace default
+upstream "shop-kubernetes" {
+  kubernetes {
+    service   = "shop"
+    namespace = "default"
+    port      = "http"
+  }
+}
+
+# docker: 1 endpoint
+upstream "compose-web" {
+  docker {
+    labels    = { "com.docker.compose.service" = "web" }
+    port      = 80
+    published = true
+  }
+}
+
 # dns: 1 endpoint
 upstream "name" {
   dns {
