@@ -30,7 +30,7 @@ type cluster struct {
 // setUp runs one of the shipped scripts as an operator does.
 func (c *cluster) setUp(script string, env ...string) string {
 	c.t.Helper()
-	cmd := exec.Command("sh", filepath.Join("../../nomad/setup", script))
+	cmd := exec.Command("sh", setUpScript(c.t, script))
 	vault := testenv.VaultPath(c.t)
 	if c.vault.Product == testenv.OpenBao {
 		vault = testenv.OpenBaoPath(c.t)
@@ -46,6 +46,16 @@ func (c *cluster) setUp(script string, env ...string) string {
 		c.t.Fatalf("%s: %v\n%s", script, err, out)
 	}
 	return string(out)
+}
+
+// setUpScript is the path of a script. It is read, so that a result of another script is not taken for its own.
+func setUpScript(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join("../../nomad/setup", name)
+	if _, err := os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // alloc stands for what a client of Nomad makes of a task: its folders, identities, templates and environment.

@@ -379,7 +379,7 @@ func TestNomadIdentitiesOfOthersAreRefused(t *testing.T) {
 func TestNomadSetUpRefusesWhatItCannotWrite(t *testing.T) {
 	t.Parallel()
 	for script, env := range map[string]string{"consul.sh": `SLUICE_JOB=x" or "" == "`, "vault.sh": `SLUICE_GATEWAY=*`} {
-		cmd := exec.Command("sh", "../../nomad/setup/"+script)
+		cmd := exec.Command("sh", setUpScript(t, script))
 		cmd.Env = []string{env, "PATH=/usr/bin:/bin", "CONSUL=false", "VAULT=false"}
 		if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 2 {
 			t.Errorf("%s: %v\n%s", script, err, out)
