@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,7 +139,6 @@ func TestEvents(t *testing.T) {
 	seen.await(gateway.Critical, gateway.Healthy)
 	f.Set(2)
 	seen.await(gateway.Healthy, gateway.Healthy)
-	f.say("kill", idOf(1), "signal", "1") // HUP is no end
 	f.say("kill", idOf(1), "signal", "15")
 	seen.await(gateway.Healthy, gateway.Draining)
 	seen.await(gateway.Healthy, gateway.Healthy) // it did not stop
@@ -153,6 +153,57 @@ func TestEvents(t *testing.T) {
 	case err := <-seen.errs:
 		t.Error(err)
 	default:
+	}
+}
+
+// A signal that does not end a program, HUP say, is no word of its end.
+func TestSignals(t *testing.T) {
+	for signal, ends := range map[string]bool{"1": false, "2": true, "3": true, "9": true, "10": false, "15": true, "28": false} {
+		b := &burst{ring: make(chan struct{}, 1), stopping: map[string]time.Time{}}
+		h := happening{Type: "container", Action: "kill"}
+		h.Actor.ID, h.Actor.Attributes = idOf(1), map[string]string{"signal": signal}
+		b.take(h)
+		if stopping, again := b.expire(time.Now(), time.Minute); stopping[idOf(1)] != ends || (again > 0) != ends {
+			t.Errorf("%s: %v, %s", signal, stopping, again)
+		}
+		if stopping, _ := b.expire(time.Now().Add(time.Hour), time.Minute); len(stopping) > 0 {
+			t.Errorf("%s, an hour later: %v", signal, stopping)
+		}
+	}
+}
+
+// Blocks that come and go at the same time all have their answer, and leave nothing behind.
+func TestComingAndGoing(t *testing.T) {
+	f := startFake(t)
+	f.Set(2)
+	k := kindOf(t, f, quick)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 40 {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				answered := false
+				_ = open(t, k, shops()).Run(ctx, func(e []gateway.Endpoint) { answered = len(e) == 2; cancel() }, func() {})
+				cancel()
+				if !answered {
+					t.Error("no answer")
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// What is no list is an error, and never an empty one.
+func TestWhatIsNoList(t *testing.T) {
+	for _, text := range []string{``, `null`, `{}`, `[null]`, `[{}]`, `[{"Id":"0123456789ab"},{"Id":"0123456789ab"}]`, `[{"Id":"0123456789ab"}`, `<html>`} {
+		if list, err := parseList([]byte(text)); err == nil {
+			t.Errorf("%s: %v", text, list)
+		}
+	}
+	if list, err := parseList([]byte(`[]`)); err != nil || list == nil {
+		t.Error(list, err)
 	}
 }
 

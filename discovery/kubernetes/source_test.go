@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -199,6 +202,95 @@ func TestNothingLoops(t *testing.T) {
 				t.Errorf("%d calls in %s", n, time.Since(began))
 			}
 		})
+	}
+}
+
+// Blocks that come and go at the same time all have their answer, and leave nothing behind.
+func TestComingAndGoing(t *testing.T) {
+	f := startFake(t)
+	f.Set(2)
+	k := kindOf(t, f, quick)
+	var all sync.WaitGroup
+	patience := []time.Duration{5 * time.Second, 5 * time.Second, time.Millisecond, 2 * time.Millisecond}
+	for _, most := range patience { // the impatient are often the last to leave
+		all.Go(func() {
+			for range 40 {
+				ctx, cancel := context.WithTimeout(t.Context(), most)
+				answered := false
+				_ = open(t, k, &Spec{Service: "shop"}).Run(ctx, func(e []gateway.Endpoint) { answered = len(e) == 2; cancel() }, func() {})
+				cancel()
+				if !answered && most > time.Second {
+					t.Error("no answer")
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Who comes while the last one leaves waits until that has ended: a worker that ends tells nobody.
+func TestNobodyJoinsAnEnd(t *testing.T) {
+	f := &feed{readers: map[*reader]bool{}, ended: make(chan struct{}), live: true, state: newState(nil)}
+	ctx, cancel := context.WithCancel(t.Context())
+	f.stop = func() { // leave holds the lock
+		if !f.ending {
+			t.Error("the end is not announced")
+		}
+		go func() {
+			defer close(f.ended)
+			cancel()
+			if _, err := f.join(ctx, &reader{ring: make(chan struct{}, 1)}); !errors.Is(err, context.Canceled) {
+				t.Errorf("joined an end: %v", err)
+			}
+		}()
+	}
+	f.leave(&reader{}, true)
+	if f.ending || f.stop != nil || f.live || f.state == nil {
+		t.Errorf("after a failure: %+v", f)
+	}
+}
+
+// Each failure is followed by a longer pause, or by that which the server asks for.
+func TestPauses(t *testing.T) {
+	var tr trouble
+	left := func(err error) time.Duration {
+		tr.failed(usualPace, err)
+		return time.Until(tr.notYet)
+	}
+	for n := range 40 {
+		want := min(usualPace.pause<<min(n, 16), usualPace.longest)
+		if got := left(errors.New("x")); got > want || got < want/2-time.Second/10 {
+			t.Errorf("after %d failures: %s, want about %s", n+1, got, want)
+		}
+	}
+	tr.worked()
+	if got := left(fmt.Errorf("list: %w", &apiError{code: 429, after: 20 * time.Second})); got < 19*time.Second {
+		t.Errorf("the server asked for 20s: %s", got)
+	}
+	if got := left(&apiError{code: 429, after: time.Hour}); got > time.Minute {
+		t.Errorf("an hour is too long: %s", got)
+	}
+}
+
+// A server that is busy says when to come again, in a header or in the status.
+func TestRetryAfter(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		status(w, http.StatusTooManyRequests, "TooManyRequests", "busy")
+	}))
+	t.Cleanup(s.Close)
+	c, err := New(Config{Address: s.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	_, err = c.page(t.Context(), question{}, time.Second)
+	if said, ok := errors.AsType[*apiError](err); !ok || said.after != 7*time.Second {
+		t.Error(err)
+	}
+	if e := parseStatus([]byte(`{"kind":"Status","code":503,"details":{"retryAfterSeconds":3}}`), 0); e.after != 3*time.Second || e.code != 503 {
+		t.Errorf("%+v", e)
 	}
 }
 
