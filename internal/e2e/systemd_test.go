@@ -214,13 +214,13 @@ func TestSystemdIsToldTheTruth(t *testing.T) {
 	e.serves(t, "steady.example.com", "/", "app")
 }
 
-// TestSystemdReloadIsDoneWhenItSaysSo changes a document on disk, with the watch of files out of the way, and asks once
-// systemd was told that the reload is over.
+// TestSystemdReloadIsDoneWhenItSaysSo changes a document on disk and asks once systemd was told that the reload is over. Each
+// change takes a block away, which the watch of files believes only when the disk has been quiet for a while.
 func TestSystemdReloadIsDoneWhenItSaysSo(t *testing.T) {
 	t.Parallel()
 	m, dir, ports := newSystemd(t), tempDir(t), testenv.FreePorts(t, 2)
 	text := func(status int) string {
-		return fmt.Sprintf("route \"r\" {\n  hosts = [\"*\"]\n  respond {\n    status = %d\n  }\n}\n", status)
+		return fmt.Sprintf("route \"r%[1]d\" {\n  hosts = [\"*\"]\n  respond {\n    status = %[1]d\n  }\n}\n", status)
 	}
 	documents := tempDir(t)
 	writeFile(t, documents, "gateway.hcl", "gateway \"edge\" {\n  listener \"http\" {\n    address = \"127.0.0.1\"\n    port    = 1\n  }\n}\n")
