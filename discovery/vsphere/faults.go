@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/vim25/soap"
@@ -41,9 +42,17 @@ func explain(what string, err error) error {
 		err = u.Err // its address is that of the connection
 	}
 	if soap.IsSoapFault(err) {
-		return fmt.Errorf("%s: vCenter says: %s", what, soap.ToSoapFault(err).String)
+		return fmt.Errorf("%s: vCenter says: %s", what, said(soap.ToSoapFault(err)))
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// said is the text of a fault; of one without, its type.
+func said(f *soap.Fault) string {
+	if f.String != "" {
+		return f.String
+	}
+	return strings.TrimPrefix(fmt.Sprintf("%T", f.VimFault()), "types.")
 }
 
 // late puts the cause of an ended deadline before an error.

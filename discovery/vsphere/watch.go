@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vmware/govmomi/fault"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -75,6 +76,9 @@ func (w *worker) serve(ctx context.Context) error {
 // objectsAtOnce bounds one answer of the property collector.
 const objectsAtOnce = 1000
 
+// fewCancels is how many waits in a row may be cancelled before the session counts as broken.
+const fewCancels = 3
+
 // watch follows the inventory. The answer to the first question comes in parts; nothing counts before the last.
 func (w *worker) watch(ctx context.Context, c *client) error {
 	spec, err := c.everything(ctx)
@@ -90,13 +94,18 @@ func (w *worker) watch(ctx context.Context, c *client) error {
 		This: collector, Options: &types.WaitOptions{MaxWaitSeconds: &seconds, MaxObjectUpdates: objectsAtOnce},
 	}
 	whole := false // the first answer is
+	cancelled := 0 // waits in a row
 	for {
 		var set *types.UpdateSet
 		limit := time.Duration(seconds)*time.Second + w.hub.opts.timeout
 		if err := c.callWithin(ctx, "watch the inventory", limit, func(ctx context.Context) error {
 			res, err := methods.WaitForUpdatesEx(ctx, c.vim, &request)
-			if err == nil {
-				set = res.Returnval
+			switch {
+			case err == nil:
+				set, cancelled = res.Returnval, 0
+			case fault.Is(err, &types.RequestCanceled{}) && cancelled < fewCancels && request.Version != "":
+				cancelled++ // the wait alone has ended: the session and what was told in it stand
+				return nil
 			}
 			return err
 		}); err != nil {
