@@ -51,7 +51,7 @@ var rooms = []struct {
 	{"bench/...", []string{"..."}, nil},
 	{"cmd/...", []string{"..."}, nil},
 	{"examples/migration/statistics", []string{"examples/migration/statistics/statisticsv1"}, nil},
-	{"examples/migration/statistics/statisticsv1", nil, nil}, // generated
+	{"examples/migration/statistics/statisticsv1", nil, nil},         // generated
 	{"examples/hybrid/platforms", []string{"internal/testenv"}, nil}, // the simulators of the tests
 	{"examples/...", nil, []string{}},
 }
