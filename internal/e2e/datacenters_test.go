@@ -52,3 +52,40 @@ upstream "shop" {
 		s.planes[0].waitWatches(t, "ok")
 	})
 }
+
+// TestTheMeshOfAnotherDatacenter fails over to members of the mesh whose names, and whose authority's certificate, are of
+// another datacenter, and not to one that is of the first.
+func TestTheMeshOfAnotherDatacenter(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, setup{edges: 1, consul: testenv.ConsulOptions{WAN: true, Mesh: true}})
+	there := testenv.StartConsul(t, testenv.ConsulOptions{WAN: true, Mesh: true, Datacenter: "dc2", Federate: s.consul})
+	near, far := startPeer(t, s.consul, "shop", "near"), startPeer(t, there, "shop", "far")
+	s.registerPeer("shop", near.port, api.HealthPassing)
+	(&stack{t: t, consul: there}).registerPeer("shop", far.port, api.HealthPassing)
+	s.put("shop.hcl", `
+upstream "shop" {
+  consul {
+    service  = "shop"
+    connect  = true
+    failover = ["dc2"]
+  }
+}
+upstream "near" {
+  consul {
+    service = "shop"
+    connect = true
+  }
+}
+`+route("shop", "shop.example.com", "/", "shop")+route("near", "near.example.com", "/", "near"))
+	s.serve(t, "shop.example.com", "/", "near")
+	s.calm(t, "shop.example.com", "/", func() {
+		s.registerPeer("shop", near.port, api.HealthCritical)
+		s.serve(t, "shop.example.com", "/", "far")
+		s.registerPeer("shop", near.port, api.HealthPassing)
+		s.serve(t, "shop.example.com", "/", "near")
+	})
+	s.serve(t, "near.example.com", "/", "near")
+	s.registerPeer("shop", far.port, api.HealthPassing) // of the first datacenter, and proves to be of the second
+	s.registerPeer("shop", near.port, api.HealthCritical)
+	s.gives(t, "near.example.com", "connection_failed")
+}

@@ -40,9 +40,9 @@ func newMeshWorld(t *testing.T) *meshWorld {
 	w := &meshWorld{stack: newStack(t, setup{edges: 1, consul: testenv.ConsulOptions{ACL: true, Mesh: true, Keep: true}})}
 	w.sidecar("shop")
 	w.native = startPeer(t, w.consul, "stock", "stock")
-	w.registerPeer("stock", w.native.port)
+	w.registerPeer("stock", w.native.port, api.HealthPassing)
 	w.impostor = startPeer(t, w.consul, "other", "impostor")
-	w.registerPeer("bank", w.impostor.port)
+	w.registerPeer("bank", w.impostor.port, api.HealthPassing)
 	w.put("mesh.hcl", meshUpstream("shop")+meshUpstream("stock")+meshUpstream("bank"))
 	return w
 }
@@ -53,21 +53,13 @@ func TestMeshServices(t *testing.T) {
 	e := w.edges[0]
 	t.Run("an intention denies", func(t *testing.T) {
 		e.answers(t, "shop.example.com", "/", http.StatusServiceUnavailable)
-		testenv.Eventually(t, time.Minute, func() error { // once the proxy listens
-			if reason := w.reason(t, "shop.example.com"); reason != "upstream_reset" {
-				return fmt.Errorf("the reason is %q", reason)
-			}
-			return nil
-		})
+		w.gives(t, "shop.example.com", "upstream_reset") // once the proxy listens
 		w.allow("sluice", "shop", api.IntentionActionAllow)
 		e.serves(t, "shop.example.com", "/", "shop")
 	})
 	t.Run("each service proves who it is", func(t *testing.T) {
 		e.serves(t, "stock.example.com", "/", "stock")
-		e.answers(t, "bank.example.com", "/", http.StatusServiceUnavailable)
-		if reason := w.reason(t, "bank.example.com"); reason != "connection_failed" {
-			t.Errorf("the reason is %q", reason)
-		}
+		w.gives(t, "bank.example.com", "connection_failed")
 		if n := w.impostor.requests.Load(); n > 0 {
 			t.Errorf("the impostor was sent %d requests", n)
 		}
@@ -105,19 +97,32 @@ func TestMeshServices(t *testing.T) {
 		load.more(t, 50)
 		load.fine(t)
 	})
+	t.Run("the doctor finds nothing missing", func(t *testing.T) {
+		out, _ := tool(t, nil, "doctor", "-config", w.planes[0].config)
+		must(t, contains(out, "✓ consul main: be the service sluice in the mesh", "✓ consul main: read the authorities of the mesh"))
+	})
 	t.Run("the key is nowhere", w.keyIsNowhere)
 }
 
-// reason is the header in which a gateway says why it has no answer.
-func (w *meshWorld) reason(t *testing.T, host string) string {
+// gives waits until the first Envoy answers a host with 503 and a reason.
+func (s *stack) gives(t *testing.T, host, reason string) {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodGet, "http://"+w.edges[0].addr+"/", nil)
-	must(t, err)
-	req.Host = host
-	resp, err := fresh.Do(req)
-	must(t, err)
-	_ = resp.Body.Close()
-	return resp.Header.Get("x-sluice-error")
+	testenv.Eventually(t, time.Minute, func() error {
+		req, err := http.NewRequest(http.MethodGet, "http://"+s.edges[0].addr+"/", nil)
+		if err != nil {
+			return err
+		}
+		req.Host = host
+		resp, err := fresh.Do(req)
+		if err != nil {
+			return err
+		}
+		_ = resp.Body.Close()
+		if got := resp.Header.Get("x-sluice-error"); resp.StatusCode != http.StatusServiceUnavailable || got != reason {
+			return fmt.Errorf("%s answers with %s and the reason %q", host, resp.Status, got)
+		}
+		return nil
+	})
 }
 
 // keyIsNowhere looks for a private key in what is written, shown or answered.

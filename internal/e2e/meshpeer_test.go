@@ -84,7 +84,7 @@ func handshake(agent *api.Agent, service string) (*tls.Config, error) {
 }
 
 // registerPeer makes something that listens on a port the proxy of a service.
-func (s *stack) registerPeer(service string, port int) {
+func (s *stack) registerPeer(service string, port int, health string) {
 	s.t.Helper()
 	id := fmt.Sprintf("%s-proxy-%d", service, port)
 	s.consul.Register(&api.CatalogRegistration{
@@ -93,6 +93,7 @@ func (s *stack) registerPeer(service string, port int) {
 			Kind: api.ServiceKindConnectProxy, ID: id, Service: service + "-sidecar-proxy", Address: "127.0.0.1", Port: port,
 			Proxy: &api.AgentServiceConnectProxyConfig{DestinationServiceName: service},
 		},
+		Checks: api.HealthChecks{{Node: "vm-" + id, CheckID: "alive-" + id, Name: "alive", Status: health, ServiceID: id}},
 	})
 }
 
@@ -102,7 +103,7 @@ func (s *stack) sidecar(name string) *testenv.Upstream {
 	u, port := testenv.StartUpstream(s.t, name), testenv.FreePort(s.t)
 	cmd := exec.Command(testenv.ConsulPath(s.t), "connect", "proxy", "-http-addr", "http://"+s.consul.Addr,
 		"-service", name, "-service-addr", u.Address, "-listen", fmt.Sprintf("127.0.0.1:%d", port))
-	s.registerPeer(name, port)
+	s.registerPeer(name, port, api.HealthPassing)
 	out := &testenv.Output{}
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, out, environment("CONSUL_HTTP_TOKEN="+s.consul.Token)
 	endWithTest(cmd)
