@@ -1,0 +1,3 @@
+gateway "edge" {
+  listener "http" { port = 8080 }
+}
