@@ -89,3 +89,35 @@ func TestEveryFolderIsListed(t *testing.T) {
 		}
 	}
 }
+
+// TestAMirrorsUpstreamHasItsSecrets: an upstream that gets copies alone is spoken to as any other.
+func TestAMirrorsUpstreamHasItsSecrets(t *testing.T) {
+	resources := featuretest.Translate(t, feature.All(), featuretest.Documents{"mirror.hcl": `
+gateway "edge" {
+  listener "http" { port = 8080 }
+}
+secret "pki" {
+  vault_kv { path = "pki" }
+}
+upstream "shop" {
+  static { endpoints = ["10.0.0.1:8080"] }
+}
+upstream "copy" {
+  static { endpoints = ["10.0.0.2:8443"] }
+  tls {
+    sni = "shop.internal"
+    ca  = secret.pki
+  }
+}
+route "shop" {
+  mirror { upstream = upstream.copy }
+  to { upstream = upstream.shop }
+}
+`}).Must(t).Resources
+	for _, r := range resources {
+		if r.TypeURL == translate.SecretType && r.Name == "pki/#authorities" {
+			return
+		}
+	}
+	t.Error("the authorities of the mirror's upstream are sent to nobody")
+}

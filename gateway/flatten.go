@@ -167,7 +167,7 @@ func (w *World) entry(f *flat, r *Route, p *prepared, at spot, index int, m *Mat
 	e := &TableRoute{Route: r, Form: f.form, Index: index, Match: m, Variant: v}
 	if len(r.To) == 0 {
 		e.Features = w.effective(at.gateway, nil, r, nil, nil)
-		f.usesOf(e.Features, at.gateway.Name)
+		w.usesOf(f, e.Features, at.gateway.Name)
 		return e
 	}
 	for i, to := range r.To {
@@ -177,7 +177,7 @@ func (w *World) entry(f *flat, r *Route, p *prepared, at spot, index int, m *Mat
 		}
 		e.Destinations = append(e.Destinations, d)
 		f.uses[use{d.Upstream.Name, at.gateway.Name}] = true
-		f.usesOf(d.Features, at.gateway.Name)
+		w.usesOf(f, d.Features, at.gateway.Name)
 		if !d.Subset.IsZero() {
 			f.selects[selection{d.Upstream.Name, d.selector()}] = true
 		}
@@ -210,12 +210,16 @@ func (w *World) destination(r *Route, g *Gateway, to *Destination, c *boundCall,
 }
 
 // usesOf notes the upstreams that features send requests to by themselves, and the secrets that they use.
-func (f *flat) usesOf(features []Effective, gateway string) {
+func (w *World) usesOf(f *flat, features []Effective, gateway string) {
 	f.carriesOf(features, gateway)
 	for _, e := range features {
 		for _, ref := range e.Feature.Refs() {
-			if ref.Kind == KindUpstream {
-				f.uses[use{ref.Name, gateway}] = true
+			if ref.Kind != KindUpstream {
+				continue
+			}
+			f.uses[use{ref.Name, gateway}] = true
+			if u := w.upstreams.get(ref.Name); u != nil { // what its cluster needs comes with it
+				f.carriesOf(w.rules.merge([]layer{{u.Features, LevelUpstream, ID{KindUpstream, u.Name}}}), gateway)
 			}
 		}
 	}
