@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +12,7 @@ import (
 // asking is an account whose answers a test gives, with the time of each question since the beginning.
 type asking struct {
 	account
+	mu     sync.Mutex
 	at     []time.Duration
 	asked  []question
 	answer func(context.Context) error
@@ -20,13 +22,23 @@ func newAsking() *asking {
 	began := time.Now()
 	a := &asking{answer: func(context.Context) error { return nil }}
 	a.account = account{pace: usualPace, ask: func(ctx context.Context, q question) (*listing, error) {
+		a.mu.Lock()
 		a.at, a.asked = append(a.at, time.Since(began).Round(10*time.Millisecond)), append(a.asked, q)
+		a.mu.Unlock()
 		if err := a.answer(ctx); err != nil {
 			return nil, err
 		}
 		return &listing{question: q}, nil
 	}}
 	return a
+}
+
+// count is the number of questions, when nobody who could ask is at work any more.
+func (a *asking) count() int {
+	synctest.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.at)
 }
 
 func reading(interval time.Duration) *reader {
@@ -40,23 +52,23 @@ func TestQuestionsAtIntervals(t *testing.T) {
 		slow, fast := reading(time.Minute), reading(10*time.Second)
 		leaveSlow := a.join(slow)
 		time.Sleep(3 * time.Minute)
-		if n := len(a.at); n != 3 {
+		if n := a.count(); n != 3 {
 			t.Errorf("%d questions in three minutes: %v", n, a.at)
 		}
 		leaveFast := a.join(fast)
 		if w := <-fast.words; w.listing == nil {
 			t.Error("what was known is not told")
 		}
-		before := len(a.at)
+		before := a.count()
 		time.Sleep(time.Minute)
-		if n := len(a.at) - before; n < 5 || n > 7 {
+		if n := a.count() - before; n < 5 || n > 7 {
 			t.Errorf("%d questions in a minute: %v", n, a.at)
 		}
 		leaveFast(false)
 		leaveSlow(false)
-		before = len(a.at)
+		before = a.count()
 		time.Sleep(time.Hour)
-		if n := len(a.at) - before; n != 0 {
+		if n := a.count() - before; n != 0 {
 			t.Errorf("%d questions that nobody wants", n)
 		}
 	})
@@ -78,7 +90,7 @@ func TestReadersGather(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		leave = append(leave, a.join(late))
 		time.Sleep(5 * time.Second)
-		if len(a.at) != 2 || a.at[0] != 50*time.Millisecond || a.at[1] != 1050*time.Millisecond {
+		if a.count() != 2 || a.at[0] != 50*time.Millisecond || a.at[1] != 1050*time.Millisecond {
 			t.Errorf("questions at %v", a.at)
 		}
 		if len(a.asked[0].narrow) != 1 || len(a.asked[0].narrow[0].values) != 5 || a.asked[0].status || !a.asked[1].status {
@@ -118,7 +130,7 @@ func TestFailuresAreSpread(t *testing.T) {
 		for range 20 {
 			<-ended
 		}
-		if n := len(a.at); n < 7 || n > 12 {
+		if n := a.count(); n < 7 || n > 12 {
 			t.Errorf("%d questions in three minutes: %v", n, a.at)
 		}
 		// What is good again counts at once.

@@ -297,7 +297,7 @@ func (w *secretWorld) dies(t *testing.T, all flows) {
 	w.plane.secretIs(t, "api", "failing")
 	young.answers(t, "keyed.example.com", "/", http.StatusServiceUnavailable)
 	for _, name := range []string{"long", "short", "sim"} {
-		young.answers(t, name+".example.com", "/7", http.StatusInternalServerError)
+		young.answers(t, name+".example.com", "/7", http.StatusServiceUnavailable)
 	}
 	all.more(t, 20)
 	if now := updates(t, w.edge); now != before {

@@ -83,6 +83,20 @@ func (r *run[E]) next(t *testing.T, before []E) []E {
 	}
 }
 
+// reach returns the next update of n elements. A remote may come there in steps, and a source may tell of each.
+func (r *run[E]) reach(t *testing.T, before []E, n int) []E {
+	t.Helper()
+	deadline := time.Now().Add(r.suite.patience)
+	now := r.next(t, before)
+	for len(now) != n {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d %s, not %d: %+v", len(now), r.suite.words, n, now)
+		}
+		now = r.next(t, now)
+	}
+	return now
+}
+
 func (c contract[E]) noSecret(t *testing.T, what any) {
 	t.Helper()
 	text := fmt.Sprintf("%v %+v %#v", what, what, what)
@@ -146,14 +160,9 @@ func (c contract[E]) removal(t *testing.T) {
 	defer r.stop(t)
 	two := r.next(t, nil)
 	remote.Set(1)
-	one := r.next(t, two)
-	if len(one) != 1 {
-		t.Errorf("%d %s are left: %+v", len(one), c.words, one)
-	}
+	one := r.reach(t, two, 1)
 	remote.Set(3)
-	if three := r.next(t, one); len(three) != 3 {
-		t.Errorf("%d %s: %+v", len(three), c.words, three)
-	}
+	r.reach(t, one, 3)
 }
 
 // failure demands that Run returns with an error or goes on in silence, and recovers, either way.
@@ -169,9 +178,7 @@ func (c contract[E]) failure(t *testing.T) {
 	remote.Set(3)
 	r = c.revive(t, r, source)
 	defer r.stop(t)
-	if three := r.next(t, two); len(three) != 3 {
-		t.Errorf("after the error: %d %s", len(three), c.words)
-	}
+	r.reach(t, two, 3)
 }
 
 // hang is failure without an answer. The source has to find out by itself: Run returns.
@@ -189,9 +196,7 @@ func (c contract[E]) hang(t *testing.T) {
 	remote.Set(3)
 	r = c.revive(t, r, source)
 	defer r.stop(t)
-	if three := r.next(t, two); len(three) != 3 {
-		t.Errorf("after the hang: %d %s", len(three), c.words)
-	}
+	r.reach(t, two, 3)
 }
 
 // quiet watches for Patience, or until Run returns, that nothing is said but what was in force. It says whether Run

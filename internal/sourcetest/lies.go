@@ -23,9 +23,7 @@ func (c contract[E]) half(t *testing.T) {
 	remote.Set(3)
 	r = c.revive(t, r, source)
 	defer r.stop(t)
-	if three := r.next(t, two); len(three) != 3 {
-		t.Errorf("after the halves: %d %s", len(three), c.words)
-	}
+	r.reach(t, two, 3)
 }
 
 // quickHold is the Hold of guards in the suite.
