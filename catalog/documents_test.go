@@ -41,11 +41,16 @@ func run(t *testing.T, f func(ctx context.Context) error) {
 
 func next[T any](t *testing.T, ch <-chan T) T {
 	t.Helper()
+	return nextWithin(t, ch, 20*time.Second)
+}
+
+func nextWithin[T any](t *testing.T, ch <-chan T, limit time.Duration) T {
+	t.Helper()
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing came within 20 s")
+	case <-time.After(limit):
+		t.Fatal("nothing came within " + limit.String())
 		panic("unreachable")
 	}
 }
