@@ -21,17 +21,22 @@ import (
 // All lists every feature. The order is the order of the filters in every listener, so it is the order in which they
 // see a request, and the reverse in which they see a response; it is also the order in which they change a route:
 //
-//  1. request, response: what the script does. They have no filter of their own: the script stands behind the filters
+//  1. compress, error_page: the outermost. They see every answer, that of a feature which refuses a request, too.
+//  2. What admits requests, the cheapest first and each before what needs it: ip_allow; cors, which answers preflights,
+//     as these bear no credentials; csrf; the token buckets of rate_limit are in its place below. oidc before jwt, which
+//     verifies what a login left; then api_key, basic_auth and ext_authz; rbac last, since it asks who it is.
+//  3. How much: rate_limit, which counts for the caller whom the above found, then admission and adaptive_concurrency.
+//  4. fault, buffer, bandwidth, ext_proc, decompress, cache: on the way of what was admitted. cache is the last: it
+//     holds what the script makes.
+//  5. request, response: what the script does. They have no filter of their own: the script stands behind the filters
 //     of all features but those that say Last.
-//  2. headers: what the upstream and whatever logs the request see is what the headers blocks made of it. It follows
+//  6. headers: what the upstream and whatever logs the request see is what the headers blocks made of it. It follows
 //     request and response, since it leaves to the script what these must not see changed, or must not change after it.
-//  3. mirror, retry, timeout: parts of the route action, without a filter: the router, which carries them out, is the
+//  7. mirror, retry, timeout: parts of the route action, without a filter: the router, which carries them out, is the
 //     last filter; among themselves their order means nothing.
-//  4. http2, tls, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster. http2 comes
+//  8. http2, tls, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster. http2 comes
 //     first, since tls names the protocol and health_check asks as the upstream is spoken to.
-//  5. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
-//
-// A feature that admits or refuses requests belongs before request.
+//  9. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 func All() []translate.Kind {
 	return []translate.Kind{
 		request.Kind(),

@@ -6,7 +6,11 @@ package translate
 //
 //	1: what features of routes need
 //	2: what calls of functions need
-const Generation = 2
+//	3: what policies need: who may call, how much, and what happens on the way
+const Generation = 3
+
+// PoliciesSince is the generation that has first what policies need.
+const PoliciesSince = 3
 
 // FunctionsSince is the generation that has first what calls of functions need.
 const FunctionsSince = 2

@@ -113,9 +113,9 @@ func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.H
 		RequestHeadersTimeout: durationpb.New(requestHeadersTimeout),
 	}
 	if in.Listener.Scoped() {
-		err = scoped(m, name)
+		scoped(m, name)
 	}
-	return m, err
+	return m, earlyHeaders(m, name, in)
 }
 
 // httpFilters is the fixed list of a generation: the features' filters in their order, the router last.

@@ -25,5 +25,6 @@ func routes(in gateway.Inputs) (*Resource, error) {
 func tableOf(name string) *routev3.RouteConfiguration {
 	return &routev3.RouteConfiguration{
 		Name: name, IgnorePortInHostMatching: true, MaxDirectResponseBodySizeBytes: u32(maxRespondBody),
+		RequestHeadersToRemove: []string{ClientHeader},
 	}
 }

@@ -8,7 +8,6 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	earlymutationv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/early_header_mutation/header_mutation/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -22,30 +21,25 @@ const (
 	// scopeHeader is what Envoy computes a request's scope of: LISTENER/PATH. It overwrites what a client sends, and no
 	// upstream sees it.
 	scopeHeader = "x-sluice-scope"
-
-	earlyMutation = "envoy.http.early_header_mutation.header_mutation"
 )
 
 // scoped has the connection manager find its table by the first segment of the path. All scopes of an Envoy come by one
 // subscription, so the listener is part of the key.
-func scoped(m *hcmv3.HttpConnectionManager, name string) error {
-	config, err := Pack(&earlymutationv3.HeaderMutation{Mutations: []*mutationrulesv3.HeaderMutation{{
-		Action: &mutationrulesv3.HeaderMutation_Append{Append: &corev3.HeaderValueOption{
-			Header:       &corev3.HeaderValue{Key: scopeHeader, Value: Literal(name) + "%PATH(NQ)%"},
-			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-		}},
-	}}})
-	if err != nil {
-		return err
-	}
-	m.EarlyHeaderMutationExtensions = []*corev3.TypedExtensionConfig{{Name: earlyMutation, TypedConfig: config}}
+func scoped(m *hcmv3.HttpConnectionManager, name string) {
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_ScopedRoutes{ScopedRoutes: &hcmv3.ScopedRoutes{
 		Name:            name,
 		ScopeKeyBuilder: &hcmv3.ScopedRoutes_ScopeKeyBuilder{Fragments: []*hcmv3.ScopedRoutes_ScopeKeyBuilder_FragmentBuilder{part(0), part(1)}},
 		RdsConfigSource: ads(0),
 		ConfigSpecifier: &hcmv3.ScopedRoutes_ScopedRds{ScopedRds: &hcmv3.ScopedRds{ScopedRdsConfigSource: ads(0)}},
 	}}
-	return nil
+}
+
+// scopeHeaderOf writes what the scope of a request of a listener is found by.
+func scopeHeaderOf(name string) *mutationrulesv3.HeaderMutation {
+	return &mutationrulesv3.HeaderMutation{Action: &mutationrulesv3.HeaderMutation_Append{Append: &corev3.HeaderValueOption{
+		Header:       &corev3.HeaderValue{Key: scopeHeader, Value: Literal(name) + "%PATH(NQ)%"},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}}}
 }
 
 // part is one of the slash-separated parts of the scope header.
@@ -68,7 +62,7 @@ func (t *Translator) scope(in gateway.Inputs) (*Resource, error) {
 	key := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}
 	name := gateway.ScopeUnit(key, in.Segment).Name
 	table := tableOf(name)
-	table.RequestHeadersToRemove = []string{scopeHeader}
+	table.RequestHeadersToRemove = append(table.RequestHeadersToRemove, scopeHeader)
 	needs := []Key{{TypeURL: ListenerType, Name: key.String()}} // Envoy gives a scope to the listeners that are there
 	for _, part := range in.Hosts {
 		h, ns, err := t.virtualHost(key, part.Host, part.Table)
