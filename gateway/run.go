@@ -189,7 +189,7 @@ func (s *sending) changes() error {
 		heads = append(heads, more...)
 	}
 	h := s.out.Headers
-	if s.run.readsResponses() {
+	if s.run.ReadsResponses() {
 		for _, name := range []string{"accept-encoding", "range", "if-range"} {
 			h.Del(name)
 			delete(h, name)
@@ -221,8 +221,8 @@ func (s *sending) changes() error {
 // most is how large a body may be that the program makes, in bytes.
 func (p *Prepared) most() int { return 2*p.Limit - 1024 }
 
-// readsResponses says that responses have to come uncompressed and whole.
-func (p *Prepared) readsResponses() bool {
+// ReadsResponses says that responses have to come uncompressed and whole.
+func (p *Prepared) ReadsResponses() bool {
 	return p.Lambda != nil || slices.ContainsFunc(p.Response, func(c PreparedResponse) bool {
 		return !c.Body.IsZero() || c.readsBody()
 	})

@@ -205,6 +205,14 @@ func (p *Prepared) ReadsPath() bool {
 	return reads
 }
 
+// Answers says that the program changes answers alone, and that nothing of the request matters to it but whether an answer
+// to it has a body.
+func (p *Prepared) Answers() bool {
+	reads := false
+	p.walk(func(e Expr) { reads = reads || e.Op == OpRequest })
+	return p.Lambda == nil && len(p.Request) == 0 && len(p.Response) > 0 && !reads
+}
+
 // Buffers says that the program reads or replaces the body of requests or of responses.
 func (p *Prepared) Buffers() bool {
 	if p.Lambda != nil {

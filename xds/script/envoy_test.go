@@ -19,7 +19,6 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	transformv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/transform/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -27,7 +26,6 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -83,7 +81,7 @@ func startEngineWith(t testing.TB, programs []*gateway.Program, change func(int,
 	e := &engine{answers: map[string]http.HandlerFunc{}, seen: map[string]*seen{}}
 	upstream := httptest.NewServer(http.HandlerFunc(e.serve))
 	t.Cleanup(upstream.Close)
-	source, err := script.Source()
+	lua, err := script.Config()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +94,7 @@ func startEngineWith(t testing.TB, programs []*gateway.Program, change func(int,
 			}},
 		}
 		if p != nil {
-			text, err := script.Encode(p)
+			config, err := script.Attach(p, r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,9 +103,7 @@ func startEngineWith(t testing.TB, programs []*gateway.Program, change func(int,
 				t.Fatal(err)
 			}
 			r.RequestBodyBufferLimit = wrapperspb.UInt64(uint64(2 * run.Limit))
-			r.TypedPerFilterConfig = map[string]*anypb.Any{gateway.ScriptName: packed(t, &luav3.LuaPerRoute{
-				FilterContext: &structpb.Struct{Fields: map[string]*structpb.Value{script.Key: structpb.NewStringValue(text)}},
-			})}
+			r.TypedPerFilterConfig = map[string]*anypb.Any{gateway.ScriptName: packed(t, config)}
 		}
 		change(i, r)
 		table.VirtualHosts = append(table.VirtualHosts, &routev3.VirtualHost{
@@ -118,10 +114,7 @@ func startEngineWith(t testing.TB, programs []*gateway.Program, change func(int,
 		StatPrefix: "edge", UseRemoteAddress: wrapperspb.Bool(true),
 		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: table},
 		HttpFilters: []*hcmv3.HttpFilter{
-			{Name: gateway.ScriptName, Disabled: true, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(t, &luav3.Lua{
-				DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: source}},
-				ClearRouteCache:   wrapperspb.Bool(false),
-			})}},
+			{Name: gateway.ScriptName, Disabled: true, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(t, lua)}},
 			{Name: transformFilter, Disabled: true, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(t, &transformv3.TransformConfig{})}},
 			{Name: "router", ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed(t, &routerv3.Router{})}},
 		},

@@ -4,10 +4,8 @@ import (
 	"fmt"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	luav3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/lua/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/sluice-gateway/sluice/gateway"
@@ -55,15 +53,12 @@ func scriptNeeds(generation int) []Key {
 
 // scriptResource builds the script.
 func scriptResource() (*Resource, error) {
-	source, err := script.Source()
+	lua, err := script.Config()
 	if err != nil {
 		return nil, err
 	}
-	config, err := Pack(&luav3.Lua{
-		DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: source}},
-		StatPrefix:        scriptStatsName,
-		ClearRouteCache:   wrapperspb.Bool(false), // what it changes of a request must not choose another route
-	})
+	lua.StatPrefix = scriptStatsName
+	config, err := Pack(lua)
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +80,11 @@ func lowerProgram(out *Route, p path) error {
 		out.Action.PrefixRewrite, out.Action.RegexRewrite = rewrite.prefix, rewrite.regex
 		return nil
 	}
-	text, err := script.Encode(program)
+	attached, err := script.Attach(program, out.Route)
 	if err != nil {
 		return fmt.Errorf("the route's program: %w", err)
 	}
-	config, err := Pack(&luav3.LuaPerRoute{FilterContext: &structpb.Struct{Fields: map[string]*structpb.Value{
-		script.Key: structpb.NewStringValue(text),
-	}}})
+	config, err := Pack(attached)
 	if err != nil {
 		return err
 	}

@@ -115,9 +115,18 @@ do
     h:respond({[":status"] = tostring(status), ["content-type"] = "application/json", ["x-sluice-error"] = reason}, answer(reason, err))
   end
 
+  -- asked reads what the router says of the request, where the way out has not run.
+  local function asked(hs, c)
+    local method = hs:get("x-sluice-method")
+    if not method then return end
+    hs:remove("x-sluice-method")
+    c.head, c.drop, c.bare = method == "HEAD", false, false
+  end
+
   local function back(h, c)
     local prog = load(h)
     c.prog = prog
+    if prog and prog.passive then asked(h:headers(), c) end
     if prog and (prog.back[1] or prog.moves) then onresponse(h, prog, c) end
   end
 

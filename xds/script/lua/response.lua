@@ -43,6 +43,7 @@ do
     if c.raw then return end
     if (tonumber((c.hs:get("content-length"))) or 0) > prog.limit and not ishead(h, c) and not c.bare then refuse(502, "response_too_large") end
     local coding = c.hs:get("content-encoding")
+    c.coding = coding or false
     if coding and coding:lower() ~= "identity" and not c.bare and c.status ~= 204 and c.status ~= 304 and not ishead(h, c) then refuse(502, "encoded_response") end
     c.b = h:body(true)
     c.hs = h:headers()
@@ -92,14 +93,15 @@ do
     end
   end
 
-  local dropped = {"content-encoding", "content-length", "content-md5", "digest", "content-digest", "repr-digest", "etag",
-    "accept-ranges", "content-range", "transfer-encoding"}
+  local dropped = {"content-md5", "digest", "content-digest", "repr-digest", "etag", "accept-ranges", "content-range"}
 
   local function write(h, c, before)
     local hs = c.hs
     if c.status ~= before then hs:replace(":status", numtext(c.status)) end
     if c.changed then
       for i = 1, #dropped do hs:remove(dropped[i]) end
+      if c.coding ~= false then hs:remove("content-encoding") end
+      if not c.replaced then hs:remove("content-length") end -- else the new body brings its own
       if c.typed then hs:replace("content-type", c.ctype) end
     end
     for i = 1, #c.heads do
