@@ -115,11 +115,17 @@ do
   end
 
   make.t = function(e, scope)
-    local f = emitter(e, scope)
+    local f, kept = emitter(e, scope), nil
     return function(c)
-      local b = buffer.new()
+      local b = kept or buffer.new()
+      kept = nil -- f may come here again, or end in an error
       f(c, b)
-      return b:tostring()
+      local s = b:tostring()
+      if #s <= MAX_BUFFER then
+        b:reset()
+        kept = b
+      end
+      return s
     end
   end
   emit.t = function(e, scope)

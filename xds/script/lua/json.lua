@@ -157,9 +157,12 @@ do
 
   -- decode reads one JSON text. Its result is never nil: null is NULL. What is wrong ends in an error of {json = true}.
   function decode(s, depth)
-    if not utf8(s) then bad() end
     values = MAX_VALUES
-    simple = not find(s, "[%z\1-\31\\]")
+    simple = not find(s, "[%z\1-\31\\\128-\255]")
+    if not simple then
+      if not utf8(s) then bad() end
+      simple = not find(s, "[%z\1-\31\\]")
+    end
     local v, i = value(s, 1, depth or MAX_DEPTH)
     if skip(s, i) <= #s then bad() end
     return v

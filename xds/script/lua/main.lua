@@ -42,10 +42,13 @@ do
   local function backward(s, scope, prog)
     prog.touches = {}
     local t = {c = optional(s.c, scope), h = pairsof(s.h, scope), b = optional(s.b, scope), t = s.t}
+    t.ctype = t.t and contenttype(t.t)
     t.reads = prog.touches[1] and prog.touches or nil
     if s.s then
       t.s = {}
-      for i = 1, s.s[0] do t.s[i] = "^" .. gsub(s.s[i], "x", "%%d") .. "$" end
+      for i = 1, s.s[0] do -- "404" or "4xx"
+        t.s[2 * i - 1], t.s[2 * i] = tonumber((gsub(s.s[i], "x", "0"))), tonumber((gsub(s.s[i], "x", "9")))
+      end
     end
     if t.b or t.reads then prog.identity = true end
     return t

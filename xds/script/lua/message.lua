@@ -104,7 +104,7 @@ do
   -- readbody is the value of a body: {v = value, text = it is a text and no JSON, bad = it cannot be read}.
   function readbody(raw, ctype)
     if raw == "" then return {} end
-    local m = media(ctype)
+    local m = ctype == "application/json" and ctype or media(ctype)
     if m == "application/x-www-form-urlencoded" then
       if not utf8(raw) then return {bad = true} end
       return {v = getquery(raw)}

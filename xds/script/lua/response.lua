@@ -1,11 +1,11 @@
 -- The way back.
 local onresponse, response_header, response_body, framing
 do
+  -- matches says whether a status is in one of the ranges of a list: pairs of the first and the last.
   local function matches(list, status)
     if not list then return true end
-    local s = tostring(status)
-    for i = 1, #list do
-      if s:match(list[i]) then return true end
+    for i = 1, #list, 2 do
+      if status >= list[i] and status <= list[i + 1] then return true end
     end
     return false
   end
@@ -87,7 +87,7 @@ do
       c.changed = true
       if body then c.raw, c.replaced, c.parsed = body, true, nil end
       if ctype and ctype ~= "" then
-        c.ctype = contenttype(ctype)
+        c.ctype = ctype == s.t and s.ctype or contenttype(ctype)
         c.typed = true
       end
     end

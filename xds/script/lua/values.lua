@@ -12,6 +12,7 @@ local NULL = {[0] = true}
 
 -- Bounds. Every loop round and every 32 bytes of text that are made cost one step of the budget.
 local MAX_DEPTH, MAX_VALUES, MAX_STEPS = 100, 100000, 500000
+local MAX_BUFFER = 16384 -- bytes of a template's buffer that is used again
 local budget = 0
 
 -- fail ends an evaluation; try and can take such an end for an answer.
