@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -128,23 +127,7 @@ func Kind(clients ...*Client) discovery.Kind {
 
 // Connection finds the client of a connection. Its name may be empty where there is one.
 func Connection(clients []*Client, name string) (*Client, error) {
-	switch {
-	case len(clients) == 0:
-		return nil, errors.New("no consul is configured; add a consul block to the agent's configuration")
-	case name == "" && len(clients) == 1:
-		return clients[0], nil
-	}
-	names := make([]string, 0, len(clients))
-	for _, c := range clients {
-		if c.Name == name && name != "" {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	if name == "" {
-		return nil, fmt.Errorf("several consuls are configured, connection must name one of %s", strings.Join(names, ", "))
-	}
-	return nil, fmt.Errorf("no consul connection is named %q; there is %s", name, strings.Join(names, ", "))
+	return discovery.Connection("consul", clients, func(c *Client) string { return c.Name }, name)
 }
 
 // Services is the source of one service's instances.

@@ -2,9 +2,7 @@ package nomad
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/discovery"
 	"github.com/sluice-gateway/sluice/gateway"
@@ -40,21 +38,9 @@ func Kind(opts Options) discovery.Kind {
 }
 
 func connection(clients []*Client, name string) (*Client, error) {
-	switch {
-	case len(clients) == 0:
-		return nil, errors.New("open nomad source: no nomad is configured; add a nomad block to the agent's configuration")
-	case name == "" && len(clients) == 1:
-		return clients[0], nil
+	c, err := discovery.Connection("nomad", clients, func(c *Client) string { return c.Name }, name)
+	if err != nil {
+		return nil, fmt.Errorf("open nomad source: %w", err)
 	}
-	names := make([]string, 0, len(clients))
-	for _, c := range clients {
-		if c.Name == name && name != "" {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	if name == "" {
-		return nil, fmt.Errorf("open nomad source: several nomads are configured, connection must name one of %s", strings.Join(names, ", "))
-	}
-	return nil, fmt.Errorf("open nomad source: no nomad connection is named %q; there is %s", name, strings.Join(names, ", "))
+	return c, nil
 }

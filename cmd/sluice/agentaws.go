@@ -35,21 +35,15 @@ type awsConfig struct {
 const sessionName = "sluice"
 
 // checkAWS finds what the tags of the aws blocks cannot say.
-func (c *agentConfig) checkAWS() (diags hclv2.Diagnostics) {
-	wrong := func(at hclv2.Range, summary, detail string) {
-		diags = append(diags, &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: summary, Detail: detail, Subject: &at})
-	}
-	seen := map[string]bool{}
-	for _, a := range c.AWS {
-		if seen[a.Name] {
-			wrong(a.Range, "Duplicate aws", fmt.Sprintf("The aws block %q stands twice. Each connection needs a name of its own.", a.Name))
-		}
-		seen[a.Name] = true
+func (cfg *agentConfig) checkAWS() hclv2.Diagnostics {
+	c := blockCheck{kind: "aws"}
+	for _, a := range cfg.AWS {
+		c.block(a.Name, a.Range)
 		if a.ExternalID != "" && a.RoleARN == "" {
-			wrong(a.Range, "Invalid aws block", "external_id is a part of assuming a role, and there is no role_arn.")
+			c.wrong(a.Range, "Invalid aws block", "external_id is a part of assuming a role, and there is no role_arn.")
 		}
 	}
-	return diags
+	return c.diags
 }
 
 // awsAccounts are the aws blocks as those use them who ask AWS. Its zero value has none.

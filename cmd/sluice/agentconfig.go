@@ -67,7 +67,8 @@ type consulConfig struct {
 	Hold       string        `hcl:"hold,optional"` // how long the loss of a whole list is held before it counts; default 60s
 	Auth       []*consulAuth `hcl:"auth,block"`    // instead of a token
 
-	ConnectService string `hcl:"connect_service,optional"` // who sluice is in the service mesh; default sluice
+	ConnectService string      `hcl:"connect_service,optional"` // who sluice is in the service mesh; default sluice
+	Range          hclv2.Range `hcl:",def_range"`
 
 	hold time.Duration
 }
@@ -138,7 +139,7 @@ func readAgentConfig(paths []string) (*agentConfig, hclv2.Diagnostics, map[strin
 	diags = append(diags, gohcl.DecodeBody(merged, nil, cfg)...)
 	if !diags.HasErrors() {
 		diags = append(diags, cfg.check(merged.MissingItemRange())...)
-		diags = append(diags, cfg.checkConsulAuth()...)
+		diags = append(diags, cfg.checkConsuls()...)
 		diags = append(diags, cfg.checkVaults()...)
 		diags = append(diags, cfg.checkAWS()...)
 		diags = append(diags, cfg.checkDiscovery()...)
@@ -188,20 +189,6 @@ func (c *agentConfig) check(at hclv2.Range) (diags hclv2.Diagnostics) {
 	}
 	c.XDS.Address = orDefault(c.XDS.Address, defaultXDS)
 	c.HTTP.Address = orDefault(c.HTTP.Address, defaultAddress)
-	names := map[string]bool{}
-	for _, k := range c.Consuls {
-		if names[k.Name] {
-			wrong("Duplicate consul", "The consul block \""+k.Name+"\" stands twice. Each connection needs a name of its own.")
-		}
-		names[k.Name] = true
-		if k.Hold == "" {
-			continue
-		}
-		var err error
-		if k.hold, err = time.ParseDuration(k.Hold); err != nil || k.hold <= 0 {
-			wrong("Invalid hold", "hold of the consul block \""+k.Name+"\" is a duration such as \"60s\", not \""+k.Hold+"\".")
-		}
-	}
 	switch d := c.Config; {
 	case d == nil && len(c.Consuls) == 1:
 		c.Config = &documentsConfig{ConsulPrefix: "sluice/"}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
@@ -24,38 +23,23 @@ type dockerConfig struct {
 }
 
 // checkDockers finds what the tags of the docker blocks cannot say.
-func (c *agentConfig) checkDockers() (diags hclv2.Diagnostics) {
-	wrong := func(at hclv2.Range, summary, detail string) {
-		diags = append(diags, &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: summary, Detail: detail, Subject: &at})
+func (cfg *agentConfig) checkDockers() hclv2.Diagnostics {
+	c := blockCheck{kind: "docker"}
+	for _, d := range cfg.Dockers {
+		c.block(d.Name, d.Range)
+		c.useless(d.Name, d.Range, d.docker().WithEnv(os.Getenv).Check())
 	}
-	seen := map[string]bool{}
-	for _, d := range c.Dockers {
-		if seen[d.Name] {
-			wrong(d.Range, "Duplicate docker", fmt.Sprintf("The docker block %q stands twice. Each connection needs a name of its own.", d.Name))
-		}
-		seen[d.Name] = true
-		if err := d.docker().WithEnv(os.Getenv).Check(); err != nil {
-			wrong(d.Range, "Invalid docker block", fmt.Sprintf("The docker block %q cannot work: %s.", d.Name, err))
-		}
-	}
-	return diags
+	return c.diags
 }
 
 // dockers makes the clients of engines. Without any block, the environment makes one, if it names an engine. A socket that
 // is just there is not asked: who may open it owns the machine.
-func (c *agentConfig) dockers() (all []*docker.Client, err error) {
-	blocks := c.Dockers
-	if len(blocks) == 0 && docker.Configured(os.Getenv) {
-		blocks = []*dockerConfig{{}}
-	}
-	for _, d := range blocks {
+func (c *agentConfig) dockers() ([]*docker.Client, error) {
+	blocks := orOwn(c.Dockers, docker.Configured(os.Getenv), &dockerConfig{})
+	return opened("docker", blocks, func(d *dockerConfig) (string, *docker.Client, error) {
 		client, err := docker.New(d.docker().WithEnv(os.Getenv))
-		if err != nil {
-			return nil, &exit{codeDocuments, fmt.Errorf("docker %s: %w", d.Name, err)}
-		}
-		all = append(all, client)
-	}
-	return all, nil
+		return d.Name, client, err
+	})
 }
 
 func (d *dockerConfig) docker() docker.Config {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	hclv2 "github.com/hashicorp/hcl/v2"
@@ -29,37 +28,22 @@ type kubernetesConfig struct {
 }
 
 // checkKubernetes finds what the tags of the kubernetes blocks cannot say.
-func (c *agentConfig) checkKubernetes() (diags hclv2.Diagnostics) {
-	wrong := func(at hclv2.Range, summary, detail string) {
-		diags = append(diags, &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: summary, Detail: detail, Subject: &at})
+func (cfg *agentConfig) checkKubernetes() hclv2.Diagnostics {
+	c := blockCheck{kind: "kubernetes"}
+	for _, k := range cfg.Kubernetes {
+		c.block(k.Name, k.Range)
+		c.useless(k.Name, k.Range, k.kubernetes().WithEnv(os.Getenv).Check())
 	}
-	seen := map[string]bool{}
-	for _, k := range c.Kubernetes {
-		if seen[k.Name] {
-			wrong(k.Range, "Duplicate kubernetes", fmt.Sprintf("The kubernetes block %q stands twice. Each connection needs a name of its own.", k.Name))
-		}
-		seen[k.Name] = true
-		if err := k.kubernetes().WithEnv(os.Getenv).Check(); err != nil {
-			wrong(k.Range, "Invalid kubernetes block", fmt.Sprintf("The kubernetes block %q cannot work: %s.", k.Name, err))
-		}
-	}
-	return diags
+	return c.diags
 }
 
 // kubernetes makes the clients of clusters. Without any block, the environment makes one, if it names a cluster.
-func (c *agentConfig) kubernetes() (all []*kubernetes.Client, err error) {
-	blocks := c.Kubernetes
-	if len(blocks) == 0 && kubernetes.Configured(os.Getenv) {
-		blocks = []*kubernetesConfig{{}}
-	}
-	for _, k := range blocks {
+func (c *agentConfig) kubernetes() ([]*kubernetes.Client, error) {
+	blocks := orOwn(c.Kubernetes, kubernetes.Configured(os.Getenv), &kubernetesConfig{})
+	return opened("kubernetes", blocks, func(k *kubernetesConfig) (string, *kubernetes.Client, error) {
 		client, err := kubernetes.New(k.kubernetes().WithEnv(os.Getenv))
-		if err != nil {
-			return nil, &exit{codeDocuments, fmt.Errorf("kubernetes %s: %w", k.Name, err)}
-		}
-		all = append(all, client)
-	}
-	return all, nil
+		return k.Name, client, err
+	})
 }
 
 func (k *kubernetesConfig) kubernetes() kubernetes.Config {

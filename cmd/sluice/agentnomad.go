@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/go-hclog"
 	hclv2 "github.com/hashicorp/hcl/v2"
 
@@ -30,40 +28,26 @@ type nomadConfig struct {
 }
 
 // checkNomads finds what the tags of the nomad blocks cannot say.
-func (c *agentConfig) checkNomads() (diags hclv2.Diagnostics) {
-	wrong := func(at hclv2.Range, summary, detail string) {
-		diags = append(diags, &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: summary, Detail: detail, Subject: &at})
-	}
-	seen := map[string]bool{}
-	for _, n := range c.Nomads {
-		if seen[n.Name] {
-			wrong(n.Range, "Duplicate nomad", fmt.Sprintf("The nomad block %q stands twice. Each connection needs a name of its own.", n.Name))
-		}
-		seen[n.Name] = true
+func (cfg *agentConfig) checkNomads() hclv2.Diagnostics {
+	c := blockCheck{kind: "nomad"}
+	for _, n := range cfg.Nomads {
+		c.block(n.Name, n.Range)
 		if n.Token != "" && n.TokenFile != "" {
-			wrong(n.Range, "Two tokens", fmt.Sprintf("The nomad block %q has both token and token_file; remove one of the two.", n.Name))
+			c.wrong(n.Range, "Two tokens", "The nomad block %q has both token and token_file; remove one of the two.", n.Name)
 		}
-		if _, err := n.nomad(nil).WithEnv(nil); err != nil {
-			wrong(n.Range, "Invalid nomad block", fmt.Sprintf("The nomad block %q cannot work: %s.", n.Name, err))
-		}
+		_, err := n.nomad(nil).WithEnv(nil)
+		c.useless(n.Name, n.Range, err)
 	}
-	return diags
+	return c.diags
 }
 
 // nomads makes the Nomad clients. Without any block, the environment makes one, if it names a Nomad.
-func (c *agentConfig) nomads(log hclog.Logger) (all []*nomad.Client, err error) {
-	blocks := c.Nomads
-	if len(blocks) == 0 && nomad.Configured(nil) {
-		blocks = []*nomadConfig{{}}
-	}
-	for _, n := range blocks {
+func (c *agentConfig) nomads(log hclog.Logger) ([]*nomad.Client, error) {
+	blocks := orOwn(c.Nomads, nomad.Configured(nil), &nomadConfig{})
+	return opened("nomad", blocks, func(n *nomadConfig) (string, *nomad.Client, error) {
 		client, err := nomad.New(n.nomad(log.Named("nomad")))
-		if err != nil {
-			return nil, &exit{codeDocuments, fmt.Errorf("nomad %s: %w", n.Name, err)}
-		}
-		all = append(all, client)
-	}
-	return all, nil
+		return n.Name, client, err
+	})
 }
 
 func (n *nomadConfig) nomad(log hclog.Logger) nomad.Config {

@@ -44,32 +44,26 @@ type vaultAuth struct {
 }
 
 // checkVaults finds what the tags of the vault blocks cannot say.
-func (c *agentConfig) checkVaults() (diags hclv2.Diagnostics) {
-	wrong := func(at hclv2.Range, summary, detail string, args ...any) {
-		diags = append(diags, &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: summary, Detail: fmt.Sprintf(detail, args...), Subject: &at})
-	}
-	seen := map[string]bool{}
-	for _, v := range c.Vaults {
-		if seen[v.Name] {
-			wrong(v.Range, "Duplicate vault", "Two vault blocks have the name %q. Each connection needs a name of its own.", v.Name)
-		}
-		seen[v.Name] = true
+func (cfg *agentConfig) checkVaults() hclv2.Diagnostics {
+	c := blockCheck{kind: "vault"}
+	for _, v := range cfg.Vaults {
+		c.block(v.Name, v.Range)
 		if v.Timeout != "" {
 			var err error
 			if v.timeout, err = time.ParseDuration(v.Timeout); err != nil || v.timeout <= 0 {
-				wrong(v.Range, "Invalid timeout", "timeout is a duration such as \"10s\", not %q.", v.Timeout)
+				c.wrong(v.Range, "Invalid timeout", "timeout is a duration such as \"10s\", not %q.", v.Timeout)
 			}
 		}
 		if len(v.Auth) > 1 {
-			wrong(v.Auth[1].Range, "Two ways to log in", "A vault block has one auth block.")
+			c.wrong(v.Auth[1].Range, "Two ways to log in", "A vault block has one auth block.")
 		}
 		for _, a := range v.Auth {
 			if _, err := a.secrets(); err != nil {
-				wrong(a.Range, "Invalid auth", "%s.", err)
+				c.wrong(a.Range, "Invalid auth", "%s.", err)
 			}
 		}
 	}
-	return diags
+	return c.diags
 }
 
 // vaults makes the connections by name.

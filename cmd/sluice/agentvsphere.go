@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"time"
 
@@ -29,55 +28,45 @@ type vsphereConfig struct {
 }
 
 // checkVSpheres finds what the tags of the vsphere blocks cannot say, and fills in defaults.
-func (c *agentConfig) checkVSpheres() (diags hclv2.Diagnostics) {
-	wrong := func(at hclv2.Range, summary, detail string) {
-		diags = append(diags, &hclv2.Diagnostic{Severity: hclv2.DiagError, Summary: summary, Detail: detail, Subject: &at})
-	}
-	seen := map[string]bool{}
-	for _, v := range c.VSpheres {
-		if seen[v.Name] {
-			wrong(v.Range, "Duplicate vsphere", fmt.Sprintf("The vsphere block %q stands twice. Each connection needs a name of its own.", v.Name))
-		}
-		seen[v.Name] = true
+func (cfg *agentConfig) checkVSpheres() hclv2.Diagnostics {
+	c := blockCheck{kind: "vsphere"}
+	for _, v := range cfg.VSpheres {
+		c.block(v.Name, v.Range)
 		if v.Password != "" && v.PasswordFile != "" {
-			wrong(v.Range, "Two passwords", fmt.Sprintf("The vsphere block %q has both password and password_file; remove one of the two.", v.Name))
+			c.wrong(v.Range, "Two passwords", "The vsphere block %q has both password and password_file; remove one of the two.", v.Name)
 		}
 		if v.Hold != "" {
 			var err error
 			if v.hold, err = time.ParseDuration(v.Hold); err != nil || v.hold <= 0 {
-				wrong(v.Range, "Invalid hold", fmt.Sprintf("hold of the vsphere block %q is a duration such as \"60s\", not %q.", v.Name, v.Hold))
+				c.wrong(v.Range, "Invalid hold", "hold of the vsphere block %q is a duration such as \"60s\", not %q.", v.Name, v.Hold)
 			}
 		}
-		cfg, err := v.vsphere().WithEnv(os.Getenv)
-		if err == nil {
-			err = cfg.Check()
-		}
-		if err != nil {
-			wrong(v.Range, "Invalid vsphere block", fmt.Sprintf("The vsphere block %q cannot work: %s.", v.Name, err))
-		}
+		_, err := v.connection()
+		c.useless(v.Name, v.Range, err)
 	}
-	return diags
+	return c.diags
 }
 
 // vspheres are the options of the vsphere sources. Without any block, the environment makes a connection, if it names a
 // vCenter.
 func (c *agentConfig) vspheres(log hclog.Logger) (vsphere.Options, error) {
 	out := vsphere.Options{Log: log.Named("discovery.vsphere")}
-	blocks := c.VSpheres
-	if len(blocks) == 0 && os.Getenv("GOVC_URL") != "" {
-		blocks = []*vsphereConfig{{}}
+	blocks := orOwn(c.VSpheres, os.Getenv("GOVC_URL") != "", &vsphereConfig{})
+	all, err := opened("vsphere", blocks, func(v *vsphereConfig) (string, vsphere.Config, error) {
+		cfg, err := v.connection()
+		return v.Name, cfg, err
+	})
+	out.Connections = all
+	return out, err
+}
+
+// connection is what the block and the environment say, if that can work.
+func (v *vsphereConfig) connection() (vsphere.Config, error) {
+	cfg, err := v.vsphere().WithEnv(os.Getenv)
+	if err == nil {
+		err = cfg.Check()
 	}
-	for _, v := range blocks {
-		cfg, err := v.vsphere().WithEnv(os.Getenv)
-		if err == nil {
-			err = cfg.Check()
-		}
-		if err != nil {
-			return out, &exit{codeDocuments, fmt.Errorf("vsphere %s: %w", v.Name, err)}
-		}
-		out.Connections = append(out.Connections, cfg)
-	}
-	return out, nil
+	return cfg, err
 }
 
 func (v *vsphereConfig) vsphere() vsphere.Config {

@@ -41,30 +41,29 @@ func (p platforms) kinds() []discovery.Kind {
 // connect makes the connections of the configuration, but for reveal, and says which Consul has the documents, if one
 // has. It asks nobody. The caller closes them.
 func (c *agentConfig) connect(ctx context.Context, log hclog.Logger) (p platforms, kv *catalog.Client, err error) {
+	defer func() {
+		if err != nil {
+			p.close()
+			kv = nil
+		}
+	}()
 	if p.consuls, kv, err = c.clients(log); err != nil {
 		return p, nil, err
 	}
 	if p.aws, err = c.accounts(ctx); err != nil {
-		p.close()
 		return p, nil, err
 	}
 	if p.nomads, err = c.nomads(log); err != nil {
-		p.close()
 		return p, nil, err
 	}
 	if p.vsphere, err = c.vspheres(log); err != nil {
-		p.close()
 		return p, nil, err
 	}
 	if p.clusters, err = c.kubernetes(); err != nil {
-		p.close()
 		return p, nil, err
 	}
-	if p.dockers, err = c.dockers(); err != nil {
-		p.close()
-		return p, nil, err
-	}
-	return p, kv, nil
+	p.dockers, err = c.dockers()
+	return p, kv, err
 }
 
 // close ends the connections. It does not wait.

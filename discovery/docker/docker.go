@@ -12,9 +12,7 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,23 +66,7 @@ func Kind(opts Options) discovery.Kind {
 }
 
 func connection(clients []*Client, name string) (*Client, error) {
-	switch {
-	case len(clients) == 0:
-		return nil, errors.New("no docker is configured; add a docker block to the agent's configuration")
-	case name == "" && len(clients) == 1:
-		return clients[0], nil
-	}
-	names := make([]string, 0, len(clients))
-	for _, c := range clients {
-		if c.Name == name && name != "" {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	if name == "" {
-		return nil, fmt.Errorf("several dockers are configured, connection must name one of %s", strings.Join(names, ", "))
-	}
-	return nil, fmt.Errorf("no docker connection is named %q; there is %s", name, strings.Join(names, ", "))
+	return discovery.Connection("docker", clients, func(c *Client) string { return c.Name }, name)
 }
 
 // engines has the blocks of a connection share an engine.

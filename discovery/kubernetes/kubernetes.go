@@ -15,9 +15,7 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -71,23 +69,7 @@ func Kind(opts Options) discovery.Kind {
 }
 
 func connection(clients []*Client, name string) (*Client, error) {
-	switch {
-	case len(clients) == 0:
-		return nil, errors.New("no kubernetes is configured; add a kubernetes block to the agent's configuration")
-	case name == "" && len(clients) == 1:
-		return clients[0], nil
-	}
-	names := make([]string, 0, len(clients))
-	for _, c := range clients {
-		if c.Name == name && name != "" {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	if name == "" {
-		return nil, fmt.Errorf("several kubernetes are configured, connection must name one of %s", strings.Join(names, ", "))
-	}
-	return nil, fmt.Errorf("no kubernetes connection is named %q; there is %s", name, strings.Join(names, ", "))
+	return discovery.Connection("kubernetes", clients, func(c *Client) string { return c.Name }, name)
 }
 
 // feeds has the blocks of a connection and namespace share a feed.

@@ -17,9 +17,7 @@ package vsphere
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -98,21 +96,5 @@ func Kind(opts Options) discovery.Kind {
 
 // connection chooses one by name; the name may be left out where there is one.
 func connection(all []Config, name string) (Config, error) {
-	switch {
-	case len(all) == 0:
-		return Config{}, errors.New("no vsphere is configured; add a vsphere block to the agent's configuration")
-	case name == "" && len(all) == 1:
-		return all[0], nil
-	}
-	names := make([]string, 0, len(all))
-	for _, c := range all {
-		if c.Name == name && name != "" {
-			return c, nil
-		}
-		names = append(names, c.Name)
-	}
-	if name == "" {
-		return Config{}, fmt.Errorf("several vspheres are configured, connection must name one of %s", strings.Join(names, ", "))
-	}
-	return Config{}, fmt.Errorf("no vsphere connection is named %q; there is %s", name, strings.Join(names, ", "))
+	return discovery.Connection("vsphere", all, func(c Config) string { return c.Name }, name)
 }
