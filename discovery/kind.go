@@ -44,3 +44,22 @@ type Finding struct {
 	Need  string // the missing right, or what to change; empty when OK
 	Err   error  // what was answered; nil when OK
 }
+
+// Examination gathers what a doctor found out about one system. System stands before each check; empty: nothing does.
+type Examination struct {
+	System   string
+	Findings []Finding
+}
+
+// Note adds the answer to one question, and says whether it was a good one: err is nil. Need counts where it is not.
+func (e *Examination) Note(check string, err error, need string) bool {
+	if e.System != "" {
+		check = e.System + ": " + check
+	}
+	f := Finding{Check: check, OK: err == nil}
+	if err != nil {
+		f.Err, f.Need = err, need
+	}
+	e.Findings = append(e.Findings, f)
+	return f.OK
+}

@@ -3,7 +3,9 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -15,6 +17,22 @@ type Payload struct {
 	ContentType string // "" where none was written
 	BodyAt      hcl.Range
 	TypeAt      hcl.Range
+}
+
+// PayloadOf is the payload of a block with the attributes body and content_type; ranges are those of its attributes.
+func PayloadOf(body Expr, contentType string, ranges map[string]hcl.Range) Payload {
+	return Payload{Body: body, ContentType: contentType, BodyAt: ranges["body"], TypeAt: ranges["content_type"]}
+}
+
+// CheckMessage finds headers that cannot be written, a body that cannot be sent, and a type of the body that is said twice.
+func CheckMessage(headers map[string]Expr, p Payload, ranges map[string]hcl.Range) hcl.Diagnostics {
+	diags := CheckHeaders(headers, ranges["headers"])
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		if strings.EqualFold(name, "content-type") && !p.Body.IsZero() {
+			diags = append(diags, fault(headers[name].Range, "Two content types", "content_type says what the body is. Remove the header content-type.")...)
+		}
+	}
+	return append(diags, p.Check()...)
 }
 
 // Media types that decide what a body is made of.

@@ -29,28 +29,18 @@ func examine(ctx context.Context, opts Options, specs []gateway.SourceSpec) (out
 		wanted[c] = append(wanted[c], s)
 	}
 	for _, c := range opts.Clients {
-		d := &doctor{client: c, opts: opts, system: strings.TrimSpace("docker " + c.Name)}
+		d := &doctor{client: c, opts: opts, Examination: discovery.Examination{System: strings.TrimSpace("docker " + c.Name)}}
 		d.visit(ctx, wanted[c])
-		out = append(out, d.out...)
+		out = append(out, d.Findings...)
 	}
 	return out
 }
 
 // doctor gathers findings about one engine. It only reads.
 type doctor struct {
+	discovery.Examination
 	client *Client
 	opts   Options
-	system string
-	out    []discovery.Finding
-}
-
-func (d *doctor) note(check string, err error, need string) bool {
-	f := discovery.Finding{Check: d.system + ": " + check, OK: err == nil}
-	if err != nil {
-		f.Err, f.Need = err, need
-	}
-	d.out = append(d.out, f)
-	return f.OK
 }
 
 var errEnough = errors.New("heard enough")
@@ -62,7 +52,7 @@ func (d *doctor) visit(ctx context.Context, specs []*Spec) {
 	if errors.Is(err, fs.ErrPermission) {
 		need = "an account that may open the socket: a member of its group, usually docker; or a proxy of it that only reads"
 	}
-	if !d.note("reach "+d.client.cfg.String(), err, need) {
+	if !d.Note("reach "+d.client.cfg.String(), err, need) {
 		return
 	}
 	err = nil
@@ -71,10 +61,10 @@ func (d *doctor) visit(ctx context.Context, specs []*Spec) {
 	} else if d.client.cfg.TLS.Insecure {
 		err = errors.New("the engine's certificate is not verified")
 	}
-	d.note("the connection is safe", err, "ca_file, cert_file and key_file in the agent's docker block")
+	d.Note("the connection is safe", err, "ca_file, cert_file and key_file in the agent's docker block")
 	list, err := d.client.list(ctx, version, d.opts.Timeout)
-	listed := d.note(fmt.Sprintf("list containers: %d run", len(list)), err, "GET /containers/json, where a proxy is before the engine")
-	d.note("read events", d.mayRead(ctx, version), "GET /events, where a proxy is before the engine")
+	listed := d.Note(fmt.Sprintf("list containers: %d run", len(list)), err, "GET /containers/json, where a proxy is before the engine")
+	d.Note("read events", d.mayRead(ctx, version), "GET /events, where a proxy is before the engine")
 	for _, s := range specs {
 		if !listed {
 			return
@@ -83,7 +73,7 @@ func (d *doctor) visit(ctx context.Context, specs []*Spec) {
 		if err == nil && len(endpoints) == 0 {
 			err = errors.New("no running container has these labels")
 		}
-		d.note(fmt.Sprintf("containers of %s: %d", s.SourceKey().Query, len(endpoints)), err,
+		d.Note(fmt.Sprintf("containers of %s: %d", s.SourceKey().Query, len(endpoints)), err,
 			"a running container with these labels, in network where one is named, with a published port where published is set")
 	}
 }

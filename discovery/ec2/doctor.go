@@ -43,32 +43,19 @@ func diagnose(ctx context.Context, opts Options, specs []gateway.SourceSpec) (ou
 	}
 	for _, who := range order {
 		d := &doctor{opts: opts, blocks: blocks[who], selecting: len(specs) > 0}
+		d.System = systemOf(d.blocks[0])
 		d.account(ctx)
-		out = append(out, d.out...)
+		out = append(out, d.Findings...)
 	}
 	return out
 }
 
 // doctor gathers findings about one account and region.
 type doctor struct {
+	discovery.Examination
 	opts      Options
 	blocks    []*Spec // at least one
 	selecting bool    // the blocks are those of documents
-	out       []discovery.Finding
-}
-
-func (d *doctor) note(check string, err error, need string) bool {
-	s := d.blocks[0]
-	at := "ec2 " + s.Region
-	if by := strings.TrimSpace(s.Connection + s.Credentials.Name); by != "" {
-		at += " by " + by
-	}
-	f := discovery.Finding{Check: strings.TrimSpace(at) + ": " + check, OK: err == nil}
-	if err != nil {
-		f.Err, f.Need = err, need
-	}
-	d.out = append(d.out, f)
-	return f.OK
 }
 
 func (d *doctor) account(ctx context.Context) {
@@ -76,16 +63,16 @@ func (d *doctor) account(ctx context.Context) {
 	defer cancel()
 	s := d.blocks[0]
 	if s.Region == "" {
-		d.note("a region", errors.New("no region is configured"), "region in the aws block, or AWS_REGION; without, discover lists nothing")
+		d.Note("a region", errors.New("no region is configured"), "region in the aws block, or AWS_REGION; without, discover lists nothing")
 		return
 	}
 	cfg, connection, err := d.opts.config(s)
 	if err != nil {
-		d.note("credentials", err, "an aws block of that name in the agent's configuration, or credentials in the ec2 block")
+		d.Note("credentials", err, "an aws block of that name in the agent's configuration, or credentials in the ec2 block")
 		return
 	}
 	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
-		d.note("credentials", errors.New(brief(err.Error())), "credentials in the environment, the shared files, the role of this machine, or in the secret that the block names")
+		d.Note("credentials", errors.New(brief(err.Error())), "credentials in the environment, the shared files, the role of this machine, or in the secret that the block names")
 		return
 	}
 	c := newClient(cfg, s, d.opts)
@@ -110,10 +97,10 @@ func (d *doctor) identity(ctx context.Context, cfg aws.Config, endpoint string) 
 	}).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		err = explain("sts:GetCallerIdentity", err)
-		d.note("who the credentials are", err, "credentials that exist, and are not expired or disabled; a clock that is right")
+		d.Note("who the credentials are", err, "credentials that exist, and are not expired or disabled; a clock that is right")
 		return false
 	}
-	return d.note("the credentials are "+aws.ToString(who.Arn), nil, "")
+	return d.Note("the credentials are "+aws.ToString(who.Arn), nil, "")
 }
 
 // permission asks for the right to list, and whether the clock is right. It asks once: whoever waits for an answer wants
@@ -123,12 +110,12 @@ func (d *doctor) permission(ctx context.Context, c *client) bool {
 	answer, err := c.api.DescribeInstances(ctx, &ec2.DescribeInstancesInput{MaxResults: aws.Int32(5)}, func(o *ec2.Options) { o.Retryer = aws.NopRetryer{} })
 	if err != nil {
 		err = explain(action, err)
-		d.note(action, err, cure(action, codeOf(err)))
+		d.Note(action, err, cure(action, codeOf(err)))
 		return false
 	}
-	d.note(action, nil, "")
+	d.Note(action, nil, "")
 	if skew, ok := awsmiddleware.GetAttemptSkew(answer.ResultMetadata); ok && skew.Abs() > mostSkew {
-		d.note("clock", fmt.Errorf("AWS's clock and that of this machine are %s apart", skew.Abs().Round(time.Second)), "a clock that is kept right, by NTP say")
+		d.Note("clock", fmt.Errorf("AWS's clock and that of this machine are %s apart", skew.Abs().Round(time.Second)), "a clock that is kept right, by NTP say")
 	}
 	return true
 }
@@ -163,7 +150,7 @@ func (d *doctor) listing(ctx context.Context, c *client) {
 	q.narrow = narrow(wanted)
 	l, err := c.list(ctx, q)
 	if err != nil {
-		d.note("list all instances", err, cure("ec2:DescribeInstances", codeOf(err)))
+		d.Note("list all instances", err, cure("ec2:DescribeInstances", codeOf(err)))
 		return
 	}
 	pages := len(l.instances)/pageSize + 1
@@ -174,9 +161,9 @@ func (d *doctor) listing(ctx context.Context, c *client) {
 		}
 		check += fmt.Sprintf(", %.3g calls a minute", float64(pages)*float64(time.Minute)/float64(interval))
 	}
-	d.note(check, nil, "")
+	d.Note(check, nil, "")
 	if q.status {
-		d.note("ec2:DescribeInstanceStatus", l.statusErr, cure("ec2:DescribeInstanceStatus", codeOf(l.statusErr)))
+		d.Note("ec2:DescribeInstanceStatus", l.statusErr, cure("ec2:DescribeInstanceStatus", codeOf(l.statusErr)))
 	}
 	if d.selecting {
 		for _, s := range d.blocks {
@@ -208,10 +195,18 @@ func (d *doctor) block(s *Spec, l *listing) {
 			err = fmt.Errorf("%w, and %d more", err, more)
 		}
 	}
-	d.note(fmt.Sprintf("%d endpoints of %s", fit, s.SourceKey().Query), err, "that address and tag on each instance, or tags and filters that leave it out")
+	d.Note(fmt.Sprintf("%d endpoints of %s", fit, s.SourceKey().Query), err, "that address and tag on each instance, or tags and filters that leave it out")
 }
 
 // policyLine is the statement that an IAM policy lacks.
 func policyLine(action string) string {
 	return fmt.Sprintf(`{"Effect": "Allow", "Action": %q, "Resource": "*"}`, action)
+}
+
+func systemOf(s *Spec) string {
+	at := "ec2 " + s.Region
+	if by := strings.TrimSpace(s.Connection + s.Credentials.Name); by != "" {
+		at += " by " + by
+	}
+	return strings.TrimSpace(at)
 }

@@ -33,49 +33,39 @@ func examine(ctx context.Context, opts Options, specs []gateway.SourceSpec) (out
 		wanted[c] = append(wanted[c], s)
 	}
 	for _, c := range opts.Clients {
-		d := &doctor{client: c, opts: opts, system: strings.TrimSpace("kubernetes " + c.Name)}
+		d := &doctor{client: c, opts: opts, Examination: discovery.Examination{System: strings.TrimSpace("kubernetes " + c.Name)}}
 		d.visit(ctx, wanted[c])
-		out = append(out, d.out...)
+		out = append(out, d.Findings...)
 	}
 	return out
 }
 
 // doctor gathers findings about one cluster. It changes nothing: reviews are questions.
 type doctor struct {
+	discovery.Examination
 	client *Client
 	opts   Options
-	system string
-	out    []discovery.Finding
-}
-
-func (d *doctor) note(check string, err error, need string) bool {
-	f := discovery.Finding{Check: d.system + ": " + check, OK: err == nil}
-	if err != nil {
-		f.Err, f.Need = err, need
-	}
-	d.out = append(d.out, f)
-	return f.OK
 }
 
 // visit asks one question after the other. Those that an answer makes senseless are left out.
 func (d *doctor) visit(ctx context.Context, specs []*Spec) {
 	a, err := d.client.cfg.access()
-	if !d.note("address and credentials are there", err, "a kubeconfig, or address and token_file, that can be read") {
+	if !d.Note("address and credentials are there", err, "a kubeconfig, or address and token_file, that can be read") {
 		return
 	}
 	version, err := d.version(ctx)
-	if !d.note("reach "+a.server.Host, err, "an address of an API server that answers, and ca_file with the authority of its certificate") {
+	if !d.Note("reach "+a.server.Host, err, "an address of an API server that answers, and ca_file with the authority of its certificate") {
 		return
 	}
-	d.note("version "+version, oldVersion(version), "Kubernetes 1.21 or later: it has EndpointSlices of discovery.k8s.io/v1")
+	d.Note("version "+version, oldVersion(version), "Kubernetes 1.21 or later: it has EndpointSlices of discovery.k8s.io/v1")
 	if a.server.Scheme != "https" {
 		err = errors.New("it is plain text, and so is the token")
 	} else if a.tls.Insecure {
 		err = errors.New("the server's certificate is not verified")
 	}
-	d.note("the connection is safe", err, "an https address, and ca_file instead of insecure")
+	d.Note("the connection is safe", err, "an https address, and ca_file instead of insecure")
 	who, err := d.whoami(ctx)
-	if !d.note("log in as "+cmp.Or(who, "a user"), err, "a token or a certificate that the cluster knows and that has not expired") {
+	if !d.Note("log in as "+cmp.Or(who, "a user"), err, "a token or a certificate that the cluster knows and that has not expired") {
 		return
 	}
 	namespaces := []string{d.client.namespace()}
@@ -88,7 +78,7 @@ func (d *doctor) visit(ctx context.Context, specs []*Spec) {
 	slices.Sort(namespaces)
 	for _, namespace := range slices.Compact(namespaces) {
 		for _, verb := range []string{"list", "watch"} {
-			d.note(verb+" endpointslices in namespace "+namespace, d.may(ctx, verb, namespace),
+			d.Note(verb+" endpointslices in namespace "+namespace, d.may(ctx, verb, namespace),
 				"the ClusterRole of discovery/kubernetes/rbac.yaml, bound in namespace "+namespace)
 		}
 	}
@@ -187,6 +177,6 @@ func (d *doctor) block(ctx context.Context, s *Spec) {
 	if err == nil && len(endpoints) == 0 {
 		err = errors.New("there are none")
 	}
-	d.note(fmt.Sprintf("endpoints of service %s: %d", s.SourceKey().Query, len(endpoints)), err,
+	d.Note(fmt.Sprintf("endpoints of service %s: %d", s.SourceKey().Query, len(endpoints)), err,
 		"a service of that name with running pods, and port as one of its ports' names, or a number")
 }

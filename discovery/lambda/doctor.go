@@ -31,17 +31,17 @@ func Doctor(ctx context.Context, opts Options, p Patient) []discovery.Finding {
 	listing, err := credentialsOf(opts, p.Block, discovery.Surroundings{Material: p.Reveal})
 	if err != nil {
 		d.note("credentials to list with", err, "an aws block of that name in the agent's configuration, or credentials in the lambda block")
-		return d.out
+		return d.Findings
 	}
 	known := d.identity(ctx, listing)
 	if p.Block.URL != "" {
-		return d.out // whether a Function URL takes a request, only a request can tell
+		return d.Findings // whether a Function URL takes a request, only a request can tell
 	}
 	if known && (p.Block.Discover == nil || *p.Block.Discover) {
 		d.lists(ctx, d.client(listing))
 	}
 	if p.Block.Credentials.IsZero() || p.Reveal == nil {
-		return d.out
+		return d.Findings
 	}
 	signing := secretCredentials{p.Reveal, p.Block.Credentials.ID}
 	if p.Block.Connection != "" {
@@ -50,23 +50,21 @@ func Doctor(ctx context.Context, opts Options, p Patient) []discovery.Finding {
 	if known {
 		d.calls(ctx, d.client(signing))
 	}
-	return d.out
+	return d.Findings
 }
 
 // doctor gathers findings about one patient.
 type doctor struct {
 	Patient
+	discovery.Examination
 	opts Options
-	out  []discovery.Finding
 }
 
 func (d *doctor) note(check string, err error, need string) bool {
-	f := discovery.Finding{Check: check, OK: err == nil}
 	if err != nil {
-		f.Err, f.Need = bare(err), need
+		err = bare(err)
 	}
-	d.out = append(d.out, f)
-	return f.OK
+	return d.Note(check, err, need)
 }
 
 const questionTime = 10 * time.Second

@@ -53,55 +53,45 @@ func examine(ctx context.Context, opts Options, specs []gateway.SourceSpec) (out
 		}
 	}
 	for _, p := range patients {
-		d := &doctor{cfg: p.cfg, system: strings.TrimSpace("vsphere " + p.cfg.Name), opts: opts}
+		d := &doctor{cfg: p.cfg, Examination: discovery.Examination{System: strings.TrimSpace("vsphere " + p.cfg.Name)}, opts: opts}
 		d.visit(ctx, p.secret, p.specs)
-		out = append(out, d.out...)
+		out = append(out, d.Findings...)
 	}
 	return out
 }
 
 // doctor gathers findings about one connection.
 type doctor struct {
+	discovery.Examination
 	cfg    Config
-	system string
 	opts   Options
 	client *client
-	out    []discovery.Finding
-}
-
-func (d *doctor) note(check string, err error, need string) bool {
-	f := discovery.Finding{Check: d.system + ": " + check, OK: err == nil}
-	if err != nil {
-		f.Err, f.Need = err, need
-	}
-	d.out = append(d.out, f)
-	return f.OK
 }
 
 // visit asks one question after the other. Those that an answer makes senseless are left out.
 func (d *doctor) visit(ctx context.Context, secret gateway.ID, specs []*Spec) {
 	who, err := (&hub{cfg: d.cfg, secret: secret, opts: d.opts}).credentials()
-	if !d.note("credentials are there", err, "username and password_file in the agent's vsphere block, or a secret with the fields username and password") {
+	if !d.Note("credentials are there", err, "username and password_file in the agent's vsphere block, or a secret with the fields username and password") {
 		return
 	}
 	d.client, err = connect(ctx, d.cfg, d.opts.timeout)
-	if !d.note("reach "+d.cfg.Address, err, reachNeed(err)) {
+	if !d.Note("reach "+d.cfg.Address, err, reachNeed(err)) {
 		return
 	}
 	defer d.client.close(ctx)
 	d.certificate()
 	about := d.client.vim.ServiceContent.About
-	d.note(about.FullName+", API "+about.ApiVersion, oldVersion(about), "vCenter or ESXi 6.5 or later")
-	if !d.note("log in as "+who.username, d.client.login(ctx, who), "a user name and a password that are right, an account that is not locked, and tags = false in the vsphere block where tags are not wanted") {
+	d.Note(about.FullName+", API "+about.ApiVersion, oldVersion(about), "vCenter or ESXi 6.5 or later")
+	if !d.Note("log in as "+who.username, d.client.login(ctx, who), "a user name and a password that are right, an account that is not locked, and tags = false in the vsphere block where tags are not wanted") {
 		return
 	}
 	d.clock(ctx)
 	d.privileges(ctx, "the root folder", d.client.vim.ServiceContent.RootFolder)
 	inv, err := d.client.snapshot(ctx)
-	if !d.note("read the inventory and tags", err, roleNeed) {
+	if !d.Note("read the inventory and tags", err, roleNeed) {
 		return
 	}
-	d.note(fmt.Sprintf("see machines: %d", len(inv.machines)), seesNone(inv), roleNeed)
+	d.Note(fmt.Sprintf("see machines: %d", len(inv.machines)), seesNone(inv), roleNeed)
 	for _, s := range specs {
 		d.block(ctx, inv, s)
 	}
@@ -146,7 +136,7 @@ const certificateSoon = 14 * 24 * time.Hour
 func (d *doctor) certificate() {
 	leaf := d.client.dialer.seen.Load()
 	if leaf == nil {
-		d.note("the connection is TLS", errors.New("it is plain text, and so are passwords"), "an https address")
+		d.Note("the connection is TLS", errors.New("it is plain text, and so are passwords"), "an https address")
 		return
 	}
 	var err error
@@ -157,7 +147,7 @@ func (d *doctor) certificate() {
 	if d.cfg.Insecure {
 		err = errors.Join(err, errors.New("insecure = true trusts any certificate"))
 	}
-	d.note(check, err, "a new certificate, and ca_file or thumbprint "+printed(leaf))
+	d.Note(check, err, "a new certificate, and ca_file or thumbprint "+printed(leaf))
 }
 
 // clockSkew is how far vCenter's clock may be off before logins and certificates are refused.
@@ -175,7 +165,7 @@ func (d *doctor) clock(ctx context.Context) {
 	if skew := time.Since(there).Abs(); err == nil && skew > clockSkew {
 		err = fmt.Errorf("vCenter's clock is off by %s", skew.Round(time.Second))
 	}
-	d.note("clocks agree", err, "time from one source on this machine and on vCenter")
+	d.Note("clocks agree", err, "time from one source on this machine and on vCenter")
 }
 
 // readPrivileges are all that a source needs. Every role has them but No access; the shipped one has nothing else.
@@ -206,13 +196,13 @@ func (d *doctor) privileges(ctx context.Context, where string, at types.ManagedO
 	if len(lacks) > 0 {
 		err = fmt.Errorf("the account lacks %s", strings.Join(lacks, ", "))
 	}
-	d.note(strings.Join(readPrivileges, ", ")+" on "+where, err, roleNeed)
+	d.Note(strings.Join(readPrivileges, ", ")+" on "+where, err, roleNeed)
 }
 
 // block asks what one block of a document needs, and says which of its machines are no endpoints.
 func (d *doctor) block(ctx context.Context, inv *inventory, s *Spec) {
 	selection, err := inv.resolve(s)
-	if !d.note("names of "+s.SourceKey().Query, err, "a name that vCenter shows, and the role where it is; tags need the global permissions") {
+	if !d.Note("names of "+s.SourceKey().Query, err, "a name that vCenter shows, and the role where it is; tags need the global permissions") {
 		return
 	}
 	if selection.folder != "" {
@@ -236,7 +226,7 @@ func (d *doctor) block(ctx context.Context, inv *inventory, s *Spec) {
 	case len(mute) > 0:
 		err = fmt.Errorf("without a usable address: %s", few(mute))
 	}
-	d.note(fmt.Sprintf("running machines of %s: %d", s.SourceKey().Query, found), err,
+	d.Note(fmt.Sprintf("running machines of %s: %d", s.SourceKey().Query, found), err,
 		"VMware Tools, or open-vm-tools, that run in each machine; network, cidr and ip_family that one of its addresses has")
 }
 

@@ -39,14 +39,7 @@ func (r *Request) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
 	}
 	diags := r.checkMethod(r.Method)
 	diags = append(diags, checkPath(r.Path)...)
-	diags = append(diags, gateway.CheckHeaders(r.Headers, ranges["headers"])...)
-	diags = append(diags, r.payload(ranges).Check()...)
-	for name, e := range r.Headers {
-		if strings.EqualFold(name, "content-type") && !r.Body.IsZero() {
-			diags = append(diags, problem(e.Range, "Two content types", "content_type says what the body is. Remove the header content-type.")...)
-		}
-	}
-	return diags
+	return append(diags, gateway.CheckMessage(r.Headers, r.payload(ranges), ranges)...)
 }
 
 func (r *Request) empty() bool {
@@ -54,7 +47,7 @@ func (r *Request) empty() bool {
 }
 
 func (r *Request) payload(ranges map[string]hcl.Range) gateway.Payload {
-	return gateway.Payload{Body: r.Body, ContentType: r.ContentType, BodyAt: ranges["body"], TypeAt: ranges["content_type"]}
+	return gateway.PayloadOf(r.Body, r.ContentType, ranges)
 }
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

@@ -6,7 +6,6 @@ import (
 	"math"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -48,14 +47,8 @@ func (r *Response) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
 		}
 	}
 	diags = append(diags, r.checkSetStatus(r.SetStatus)...)
-	diags = append(diags, gateway.CheckHeaders(r.Headers, ranges["headers"])...)
-	for name, e := range r.Headers {
-		if strings.EqualFold(name, "content-type") && !r.Body.IsZero() {
-			diags = append(diags, problem(e.Range, "Two content types", "content_type says what the body is. Remove the header content-type.")...)
-		}
-	}
 	p := r.payload(ranges)
-	diags = append(diags, p.Check()...)
+	diags = append(diags, gateway.CheckMessage(r.Headers, p, ranges)...)
 	if !diags.HasErrors() {
 		diags = append(diags, checkMarkup(p)...)
 	}
@@ -63,7 +56,7 @@ func (r *Response) Check(ranges map[string]hcl.Range) hcl.Diagnostics {
 }
 
 func (r *Response) payload(ranges map[string]hcl.Range) gateway.Payload {
-	return gateway.Payload{Body: r.Body, ContentType: r.ContentType, BodyAt: ranges["body"], TypeAt: ranges["content_type"]}
+	return gateway.PayloadOf(r.Body, r.ContentType, ranges)
 }
 
 func (r *Response) checkSetStatus(e gateway.Expr) hcl.Diagnostics {
