@@ -35,15 +35,15 @@ type awsConfig struct {
 const sessionName = "sluice"
 
 // checkAWS finds what the tags of the aws blocks cannot say.
-func (cfg *agentConfig) checkAWS() hclv2.Diagnostics {
-	c := blockCheck{kind: "aws"}
-	for _, a := range cfg.AWS {
-		c.block(a.Name, a.Range)
+func (c *agentConfig) checkAWS() hclv2.Diagnostics {
+	found := blockCheck{kind: "aws"}
+	for _, a := range c.AWS {
+		found.block(a.Name, a.Range)
 		if a.ExternalID != "" && a.RoleARN == "" {
-			c.wrong(a.Range, "Invalid aws block", "external_id is a part of assuming a role, and there is no role_arn.")
+			found.wrong(a.Range, "Invalid aws block", "external_id is a part of assuming a role, and there is no role_arn.")
 		}
 	}
-	return c.diags
+	return found.diags
 }
 
 // awsAccounts are the aws blocks as those use them who ask AWS. Its zero value has none.

@@ -17,36 +17,36 @@ type consulAuth struct {
 }
 
 // checkConsuls finds what the tags of the consul blocks cannot say.
-func (cfg *agentConfig) checkConsuls() hclv2.Diagnostics {
-	c := blockCheck{kind: "consul"}
-	for _, k := range cfg.Consuls {
-		c.block(k.Name, k.Range)
+func (c *agentConfig) checkConsuls() hclv2.Diagnostics {
+	found := blockCheck{kind: "consul"}
+	for _, k := range c.Consuls {
+		found.block(k.Name, k.Range)
 		if k.Hold != "" {
 			var err error
 			if k.hold, err = time.ParseDuration(k.Hold); err != nil || k.hold <= 0 {
-				c.wrong(k.Range, "Invalid hold", "hold of the consul block %q is a duration such as \"60s\", not %q.", k.Name, k.Hold)
+				found.wrong(k.Range, "Invalid hold", "hold of the consul block %q is a duration such as \"60s\", not %q.", k.Name, k.Hold)
 			}
 		}
-		k.checkAuth(&c)
+		k.checkAuth(&found)
 	}
-	return c.diags
+	return found.diags
 }
 
-func (k *consulConfig) checkAuth(c *blockCheck) {
+func (k *consulConfig) checkAuth(found *blockCheck) {
 	if len(k.Auth) == 0 {
 		return
 	}
 	a := k.Auth[0]
 	switch {
 	case len(k.Auth) > 1:
-		c.wrong(k.Auth[1].Range, "Two ways to log in", "A consul block has one auth block.")
+		found.wrong(k.Auth[1].Range, "Two ways to log in", "A consul block has one auth block.")
 	case a.Method != "jwt":
-		c.wrong(a.Range, "Invalid auth", "There is no way %q to log in to Consul: it is jwt. A token goes into token_file.", a.Method)
+		found.wrong(a.Range, "Invalid auth", "There is no way %q to log in to Consul: it is jwt. A token goes into token_file.", a.Method)
 	case k.Token != "" || k.TokenFile != "":
-		c.wrong(a.Range, "Two ways to log in", "The consul block %q has a token and an auth block; remove one of the two.", k.Name)
+		found.wrong(a.Range, "Two ways to log in", "The consul block %q has a token and an auth block; remove one of the two.", k.Name)
 	default:
 		if _, err := (catalog.Config{Login: k.login()}).WithEnv(nil); err != nil {
-			c.wrong(a.Range, "Invalid auth", "The consul block %q cannot log in: %s. Give it a path, or run it in a Nomad task.", k.Name, err)
+			found.wrong(a.Range, "Invalid auth", "The consul block %q cannot log in: %s. Give it a path, or run it in a Nomad task.", k.Name, err)
 		}
 	}
 }

@@ -23,13 +23,13 @@ type dockerConfig struct {
 }
 
 // checkDockers finds what the tags of the docker blocks cannot say.
-func (cfg *agentConfig) checkDockers() hclv2.Diagnostics {
-	c := blockCheck{kind: "docker"}
-	for _, d := range cfg.Dockers {
-		c.block(d.Name, d.Range)
-		c.useless(d.Name, d.Range, d.docker().WithEnv(os.Getenv).Check())
+func (c *agentConfig) checkDockers() hclv2.Diagnostics {
+	found := blockCheck{kind: "docker"}
+	for _, d := range c.Dockers {
+		found.block(d.Name, d.Range)
+		found.useless(d.Name, d.Range, d.docker().WithEnv(os.Getenv).Check())
 	}
-	return c.diags
+	return found.diags
 }
 
 // dockers makes the clients of engines. Without any block, the environment makes one, if it names an engine. A socket that

@@ -28,13 +28,13 @@ type kubernetesConfig struct {
 }
 
 // checkKubernetes finds what the tags of the kubernetes blocks cannot say.
-func (cfg *agentConfig) checkKubernetes() hclv2.Diagnostics {
-	c := blockCheck{kind: "kubernetes"}
-	for _, k := range cfg.Kubernetes {
-		c.block(k.Name, k.Range)
-		c.useless(k.Name, k.Range, k.kubernetes().WithEnv(os.Getenv).Check())
+func (c *agentConfig) checkKubernetes() hclv2.Diagnostics {
+	found := blockCheck{kind: "kubernetes"}
+	for _, k := range c.Kubernetes {
+		found.block(k.Name, k.Range)
+		found.useless(k.Name, k.Range, k.kubernetes().WithEnv(os.Getenv).Check())
 	}
-	return c.diags
+	return found.diags
 }
 
 // kubernetes makes the clients of clusters. Without any block, the environment makes one, if it names a cluster.

@@ -28,17 +28,17 @@ type nomadConfig struct {
 }
 
 // checkNomads finds what the tags of the nomad blocks cannot say.
-func (cfg *agentConfig) checkNomads() hclv2.Diagnostics {
-	c := blockCheck{kind: "nomad"}
-	for _, n := range cfg.Nomads {
-		c.block(n.Name, n.Range)
+func (c *agentConfig) checkNomads() hclv2.Diagnostics {
+	found := blockCheck{kind: "nomad"}
+	for _, n := range c.Nomads {
+		found.block(n.Name, n.Range)
 		if n.Token != "" && n.TokenFile != "" {
-			c.wrong(n.Range, "Two tokens", "The nomad block %q has both token and token_file; remove one of the two.", n.Name)
+			found.wrong(n.Range, "Two tokens", "The nomad block %q has both token and token_file; remove one of the two.", n.Name)
 		}
 		_, err := n.nomad(nil).WithEnv(nil)
-		c.useless(n.Name, n.Range, err)
+		found.useless(n.Name, n.Range, err)
 	}
-	return c.diags
+	return found.diags
 }
 
 // nomads makes the Nomad clients. Without any block, the environment makes one, if it names a Nomad.

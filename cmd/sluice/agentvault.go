@@ -44,26 +44,26 @@ type vaultAuth struct {
 }
 
 // checkVaults finds what the tags of the vault blocks cannot say.
-func (cfg *agentConfig) checkVaults() hclv2.Diagnostics {
-	c := blockCheck{kind: "vault"}
-	for _, v := range cfg.Vaults {
-		c.block(v.Name, v.Range)
+func (c *agentConfig) checkVaults() hclv2.Diagnostics {
+	found := blockCheck{kind: "vault"}
+	for _, v := range c.Vaults {
+		found.block(v.Name, v.Range)
 		if v.Timeout != "" {
 			var err error
 			if v.timeout, err = time.ParseDuration(v.Timeout); err != nil || v.timeout <= 0 {
-				c.wrong(v.Range, "Invalid timeout", "timeout is a duration such as \"10s\", not %q.", v.Timeout)
+				found.wrong(v.Range, "Invalid timeout", "timeout is a duration such as \"10s\", not %q.", v.Timeout)
 			}
 		}
 		if len(v.Auth) > 1 {
-			c.wrong(v.Auth[1].Range, "Two ways to log in", "A vault block has one auth block.")
+			found.wrong(v.Auth[1].Range, "Two ways to log in", "A vault block has one auth block.")
 		}
 		for _, a := range v.Auth {
 			if _, err := a.secrets(); err != nil {
-				c.wrong(a.Range, "Invalid auth", "%s.", err)
+				found.wrong(a.Range, "Invalid auth", "%s.", err)
 			}
 		}
 	}
-	return c.diags
+	return found.diags
 }
 
 // vaults makes the connections by name.

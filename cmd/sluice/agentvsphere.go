@@ -28,23 +28,23 @@ type vsphereConfig struct {
 }
 
 // checkVSpheres finds what the tags of the vsphere blocks cannot say, and fills in defaults.
-func (cfg *agentConfig) checkVSpheres() hclv2.Diagnostics {
-	c := blockCheck{kind: "vsphere"}
-	for _, v := range cfg.VSpheres {
-		c.block(v.Name, v.Range)
+func (c *agentConfig) checkVSpheres() hclv2.Diagnostics {
+	found := blockCheck{kind: "vsphere"}
+	for _, v := range c.VSpheres {
+		found.block(v.Name, v.Range)
 		if v.Password != "" && v.PasswordFile != "" {
-			c.wrong(v.Range, "Two passwords", "The vsphere block %q has both password and password_file; remove one of the two.", v.Name)
+			found.wrong(v.Range, "Two passwords", "The vsphere block %q has both password and password_file; remove one of the two.", v.Name)
 		}
 		if v.Hold != "" {
 			var err error
 			if v.hold, err = time.ParseDuration(v.Hold); err != nil || v.hold <= 0 {
-				c.wrong(v.Range, "Invalid hold", "hold of the vsphere block %q is a duration such as \"60s\", not %q.", v.Name, v.Hold)
+				found.wrong(v.Range, "Invalid hold", "hold of the vsphere block %q is a duration such as \"60s\", not %q.", v.Name, v.Hold)
 			}
 		}
 		_, err := v.connection()
-		c.useless(v.Name, v.Range, err)
+		found.useless(v.Name, v.Range, err)
 	}
-	return c.diags
+	return found.diags
 }
 
 // vspheres are the options of the vsphere sources. Without any block, the environment makes a connection, if it names a
