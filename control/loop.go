@@ -83,7 +83,8 @@ type Loop struct {
 	book     *book
 	inquest  *inquest
 	settling *settling
-	wanted   bool // Sources were told once
+	later    map[gateway.Unit]time.Time // when what is not valid yet comes to be
+	wanted   bool                       // Sources were told once
 	lastGood *keeper
 }
 
@@ -95,7 +96,7 @@ func New(cfg Config) (*Loop, error) {
 	if cfg.Grace == 0 {
 		cfg.Grace = 30 * time.Second
 	}
-	l := &Loop{cfg: cfg, log: cfg.Log.Named("control"), in: newInbox(), events: newJournal(), book: newBook(), settling: newSettling()}
+	l := &Loop{cfg: cfg, log: cfg.Log.Named("control"), in: newInbox(), events: newJournal(), book: newBook(), settling: newSettling(), later: map[gateway.Unit]time.Time{}}
 	l.gate = newGate(cfg)
 	l.unfits.Store(&map[gateway.Unit]*translate.MaterialError{})
 	l.inquest = newInquest(l)
@@ -130,7 +131,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		l.drain()
-		if d := sooner(sooner(l.gate.next(l.frozen), l.inquest.patience()), l.settling.next()); d > 0 {
+		if d := sooner(sooner(l.gate.next(l.frozen), l.inquest.patience()), sooner(l.settling.next(), l.nextLater())); d > 0 {
 			timer.Reset(d)
 		}
 		select {
@@ -149,6 +150,7 @@ func (l *Loop) drain() {
 		again = l.hearAnswers() || again
 		again = l.configLane() || again
 		again = l.openGate() || again
+		again = l.comeLater() || again
 	}
 	l.settle()
 }

@@ -19,14 +19,14 @@ func (l *Loop) publish(change gateway.Change, since time.Time) {
 		in := l.w.Inputs(u)
 		key := storeKey(translate.KeyOf(u))
 		if in.Held {
-			tx.Hold = append(tx.Hold, key)
+			l.hold(&tx, key, in)
 			continue
 		}
 		r, err := l.build(in)
 		l.settling.built(key, in, r, err != nil)
 		switch {
 		case l.unfit(in, err):
-			tx.Hold = append(tx.Hold, key)
+			l.hold(&tx, key, in)
 		case err != nil:
 			failed = append(failed, failure{key, l.blame(in), err.Error(), nil})
 		case r == nil:
@@ -61,6 +61,9 @@ type failure struct {
 
 func (l *Loop) build(in gateway.Inputs) (*store.Resource, error) {
 	r, err := l.cfg.Translator.Build(in)
+	if err == nil {
+		err = l.onTime(in, r)
+	}
 	if err != nil || r == nil {
 		return nil, err
 	}

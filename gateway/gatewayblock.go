@@ -16,11 +16,13 @@ type Gateway struct {
 
 // Listener is one port of a gateway.
 type Listener struct {
-	Name    string    `hcl:"name,label"`
-	Address string    `hcl:"address,optional"` // default 0.0.0.0; sluice dev rewrites it to loopback
-	Port    int       `hcl:"port" min:"1" max:"65535"`
-	Scope   string    `hcl:"scope,optional" oneof:"first_segment"` // how its table is parted; default: by host alone
-	Range   hcl.Range `hcl:",def_range"`
+	Name    string       `hcl:"name,label"`
+	Address string       `hcl:"address,optional"` // default 0.0.0.0; sluice dev rewrites it to loopback
+	Port    int          `hcl:"port" min:"1" max:"65535"`
+	Scope   string       `hcl:"scope,optional" oneof:"first_segment"` // how its table is parted; default: by host alone
+	TLS     *ListenerTLS `hcl:"tls,block"`                            // nil: plain
+	HTTP3   bool         `hcl:"http3,optional"`                       // offered on the same port, over UDP
+	Range   hcl.Range    `hcl:",def_range"`
 }
 
 // ListenerKey names a listener of a gateway; its String is the name of the xDS Listener and RouteConfiguration.

@@ -14,9 +14,12 @@ import (
 func (w *World) Inputs(u Unit) Inputs {
 	in := Inputs{Unit: u}
 	switch u.Type {
-	case UnitListener:
+	case UnitListener, UnitHTTP3:
 		w.listenerInputs(&in, u.Name)
 		in.Generation = w.generation
+		if u.Type == UnitHTTP3 && (in.Listener == nil || !in.Listener.HTTP3) {
+			in = Inputs{Unit: u}
+		}
 	case UnitRoutes:
 		w.listenerInputs(&in, u.Name)
 		if in.Listener.Scoped() {

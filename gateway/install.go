@@ -24,6 +24,7 @@ func (a *application) install(before, next *Block, form *Form) {
 			a.installPlatform(v)
 		case *Gateway:
 			a.w.gateways.set(name, v)
+			a.installListeners(v, 1)
 			a.gatewayUnits(v)
 		case *FunctionBlock:
 			a.installFunction(name, v)
@@ -48,6 +49,7 @@ func (a *application) uninstall(name string, v any) {
 		a.uninstallPlatform(v)
 	case *Gateway:
 		a.w.gateways.del(name)
+		a.installListeners(v, -1)
 		a.gatewayUnits(v)
 	case *FunctionBlock:
 		a.installFunction(name, nil)
@@ -88,6 +90,7 @@ func (a *application) gatewayUnits(g *Gateway) {
 	for _, l := range g.Listeners {
 		k := ListenerKey{g.Name, l.Name}
 		a.units[Unit{UnitListener, k.String()}] = struct{}{}
+		a.units[Unit{UnitHTTP3, k.String()}] = struct{}{}
 		a.units[Unit{UnitRoutes, k.String()}] = struct{}{}
 		a.units[ScopeUnit(k, "")] = struct{}{}
 	}

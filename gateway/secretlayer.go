@@ -62,6 +62,11 @@ func (a *application) secretUnits(id ID) {
 func (w *World) version(in *Inputs, secret ID) {
 	version, known := w.versions.m[secret]
 	in.Secret, in.Version, in.Held = secret, version, !known && len(in.Gateways) > 0
+	if in.Form.StandsIn() && version == "" {
+		in.Held = len(in.Gateways) > 0
+		in.form(w, secret)
+		return
+	}
 	if known && version == "" && (in.Unit.Type != UnitSecret || in.Form != FormValue) {
 		in.Gateways = nil
 	}

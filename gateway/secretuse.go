@@ -8,8 +8,13 @@ const (
 	FormValue       SecretForm = ""            // one value, such as a token
 	FormCertificate SecretForm = "certificate" // a chain of certificates, the leaf first, and its key; both PEM
 	FormAuthorities SecretForm = "authorities" // certificates that are trusted; PEM
+	FormServed      SecretForm = "served"      // FormCertificate, of a listener: until there is one, a stand-in that nobody trusts takes its place
+	FormClientCA    SecretForm = "clients"     // FormAuthorities, of a listener: until there are any, nobody is trusted
 	FormPeers       SecretForm = "peers"       // authorities of a mesh, and the services that are accepted; of an identity only
 )
+
+// StandsIn says that something else takes the place of what is not known: a listener with one part missing serves nobody.
+func (f SecretForm) StandsIn() bool { return f == FormServed || f == FormClientCA }
 
 // SecretUse is a whole secret, or one field of it, that some feature hands to Envoy.
 type SecretUse struct {

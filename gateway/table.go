@@ -119,6 +119,9 @@ func (w *World) AllUnits() []Unit {
 		for _, l := range g.Listeners {
 			k := ListenerKey{g.Name, l.Name}
 			set[Unit{UnitListener, k.String()}] = struct{}{}
+			if l.HTTP3 {
+				set[Unit{UnitHTTP3, k.String()}] = struct{}{}
+			}
 			set[Unit{UnitRoutes, k.String()}] = struct{}{}
 			if l.Scoped() {
 				set[ScopeUnit(k, "")] = struct{}{}

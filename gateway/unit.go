@@ -17,6 +17,7 @@ const (
 	UnitSigner                         // ECDS: the credentials with which a Lambda upstream's calls are signed; the upstream's name
 	UnitScript                         // ECDS: the script that runs programs; one, ScriptName
 	UnitScope                          // SRDS: "GATEWAY.LISTENER/SEGMENT": of a listener with scopes, in place of its routes and hosts
+	UnitHTTP3                          // LDS: the same listener over QUIC, where there is HTTP/3; "GATEWAY.LISTENER"
 )
 
 // Unit is one xDS resource: the smallest thing that is translated, sent, acknowledged and removed.

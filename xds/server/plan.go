@@ -156,7 +156,7 @@ func (p *planner) consider(t *typeState, name string, generation uint64) {
 		if t.removals[name] == nil {
 			t.removals[name] = &removal{generation: generation, noted: p.now}
 		}
-	case last != nil && last.Version == f.Resource.Version, t.refused[name] == f.Resource.Version:
+	case last != nil && (last.Version == f.Resource.Version || f.Resource.StandIn), t.refused[name] == f.Resource.Version:
 		delete(t.pending, name)
 		delete(t.removals, name)
 	default:

@@ -53,6 +53,16 @@ func (k Key) String() string {
 	return k.Type[strings.LastIndexByte(k.Type, '.')+1:] + " " + k.Name
 }
 
+// For is the resource as other gateways see it. gateways are copied.
+func (r *Resource) For(gateways []string) *Resource {
+	sorted := slices.Clone(gateways)
+	slices.Sort(sorted)
+	return &Resource{
+		Key: r.Key, Version: r.Version, Body: r.Body, Needs: r.Needs, Gateways: slices.Compact(sorted), Requires: r.Requires, StandIn: r.StandIn,
+		assignment: r.assignment,
+	}
+}
+
 // Assignment is the EDS name that this cluster asks for; empty for everything else.
 func (r *Resource) Assignment() string { return r.assignment }
 

@@ -26,6 +26,7 @@ type Resource struct {
 	Needs    []Key      // what an Envoy must have acknowledged before it gets this; empty for most
 	Gateways []string   // sorted roles that see it
 	Requires []string   // extensions without which an Envoy is not sent it; set before it is published
+	StandIn  bool       // for Envoys that have nothing of the name: another is never replaced by it; set before it is published
 
 	assignment string // of an EDS cluster: the name that it asks for
 

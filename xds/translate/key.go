@@ -9,6 +9,9 @@ func KeyOf(u gateway.Unit) Key {
 	if u.Type == gateway.UnitSigner {
 		name = "signer/" + u.Name
 	}
+	if u.Type == gateway.UnitHTTP3 {
+		name = u.Name + http3Suffix
+	}
 	return Key{TypeURL: [...]string{
 		gateway.UnitListener:   ListenerType,
 		gateway.UnitRoutes:     RoutesType,
@@ -19,5 +22,6 @@ func KeyOf(u gateway.Unit) Key {
 		gateway.UnitSigner:     ExtensionType,
 		gateway.UnitScript:     ExtensionType,
 		gateway.UnitScope:      ScopeType,
+		gateway.UnitHTTP3:      ListenerType,
 	}[u.Type], Name: name}
 }

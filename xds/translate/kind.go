@@ -76,6 +76,7 @@ type Resource struct {
 	Key
 	Message proto.Message
 	Needs   []Key
+	StandIn bool // see StandIn: it is for Envoys that have nothing else in its place
 
 	// Requires names the Envoy extensions that the resource uses beyond those that every Envoy has, sorted. An Envoy
 	// without one of them is not sent the resource.

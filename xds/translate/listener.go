@@ -67,7 +67,10 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 			}},
 		}},
 	}
-	r := &Resource{Key: Key{TypeURL: ListenerType, Name: name}, Message: l, Needs: scriptNeeds(served(in.Generation))}
+	if err := speakTLS(l, in); err != nil {
+		return nil, err
+	}
+	r := &Resource{Key: Key{TypeURL: ListenerType, Name: l.Name}, Message: l, Needs: scriptNeeds(served(in.Generation))}
 	if !in.Listener.Scoped() { // else its scopes need it
 		r.Needs = append([]Key{{TypeURL: RoutesType, Name: name}}, r.Needs...)
 	}
@@ -115,6 +118,7 @@ func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.H
 	if in.Listener.Scoped() {
 		scoped(m, name)
 	}
+	clientsOf(m, in)
 	return m, earlyHeaders(m, name, in)
 }
 

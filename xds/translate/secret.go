@@ -85,7 +85,9 @@ func formed(in gateway.Inputs, found gateway.Material) (*tlsv3.Secret, error) {
 	switch in.Form {
 	case gateway.FormCertificate:
 		return certificate(in, found)
-	case gateway.FormAuthorities:
+	case gateway.FormServed:
+		return servedCertificate(in, found)
+	case gateway.FormAuthorities, gateway.FormClientCA:
 		return authorities(in, found)
 	case gateway.FormPeers:
 		return peers(in, found)

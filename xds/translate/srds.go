@@ -63,6 +63,7 @@ func (t *Translator) scope(in gateway.Inputs) (*Resource, error) {
 	name := gateway.ScopeUnit(key, in.Segment).Name
 	table := tableOf(name)
 	table.RequestHeadersToRemove = append(table.RequestHeadersToRemove, scopeHeader)
+	offerHTTP3(table, in.Listener)
 	needs := []Key{{TypeURL: ListenerType, Name: key.String()}} // Envoy gives a scope to the listeners that are there
 	for _, part := range in.Hosts {
 		h, ns, err := t.virtualHost(key, part.Host, part.Table)

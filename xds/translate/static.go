@@ -49,7 +49,11 @@ func StaticBootstrap(resources []*Resource) (*bootstrapv3.Bootstrap, error) {
 	for _, r := range resources {
 		switch m := r.Message.(type) {
 		case *listenerv3.Listener:
-			l, err := inlineRoutes(m, tables[m.Name], hosts[m.Name], scopesOf(m.Name, resources), extensions)
+			table := strings.TrimSuffix(m.Name, http3Suffix)
+			l, err := inlineRoutes(m, tables[table], hosts[table], scopesOf(table, resources), extensions)
+			if err == nil {
+				err = inlineServed(l, secrets)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("listener %s: %w", m.Name, err)
 			}
@@ -86,7 +90,7 @@ func inlineRoutes(
 	extensions map[string]*corev3.TypedExtensionConfig,
 ) (*listenerv3.Listener, error) {
 	out := proto.CloneOf(l)
-	routes := &routev3.RouteConfiguration{Name: l.Name}
+	routes := &routev3.RouteConfiguration{Name: strings.TrimSuffix(l.Name, http3Suffix)}
 	if table != nil {
 		routes = proto.CloneOf(table)
 	}

@@ -77,7 +77,7 @@ func (t *Translator) Build(in gateway.Inputs) (*Resource, error) {
 // in force in a host.
 func (t *Translator) requires(in gateway.Inputs) []string {
 	switch in.Unit.Type {
-	case gateway.UnitListener:
+	case gateway.UnitListener, gateway.UnitHTTP3:
 		filters := append(t.filtersOf(in.Generation), grpcLogs(in.Generation)...)
 		if in.Listener.Scoped() {
 			filters = append(filters, Filter{Requires: earlyMutation})
@@ -136,7 +136,7 @@ func required(filters []Filter) (out []string) {
 
 func (t *Translator) build(in gateway.Inputs) (*Resource, error) {
 	switch in.Unit.Type {
-	case gateway.UnitListener:
+	case gateway.UnitListener, gateway.UnitHTTP3:
 		return t.listener(in)
 	case gateway.UnitRoutes:
 		return routes(in)
