@@ -30,6 +30,7 @@ type Config struct {
 	Expect   []string      // inputs that answer once before the gate opens
 	Grace    time.Duration // the gate opens after it in any case; default 30 s
 	StateDir string        // where last good is kept; empty: nowhere
+	Roots    []string      // where documents on disk are: see gateway.Rules
 
 	Log     hclog.Logger          // nil: silent
 	Metrics prometheus.Registerer // nil: none
@@ -105,7 +106,7 @@ func New(cfg Config) (*Loop, error) {
 		return nil, err
 	}
 	l.meters = m
-	l.w = gateway.New(&gateway.Rules{Features: cfg.Translator.Rules(), Functions: translate.FunctionsSince})
+	l.w = gateway.New(&gateway.Rules{Features: cfg.Translator.Rules(), Functions: translate.FunctionsSince, Roots: cfg.Roots})
 	l.world.Store(l.w)
 	l.lastGood = newKeeper(l)
 	return l, nil

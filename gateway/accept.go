@@ -10,7 +10,7 @@ import (
 
 // ranks orders kinds so that what is named is settled before what names it.
 var ranks = map[string]int{
-	KindLocal: 0, KindSecret: 1, KindTeam: 1, KindUpstream: 2, KindFunction: 3, KindPolicy: 4, KindGateway: 5, KindRoute: 6,
+	KindLocal: 0, KindTeam: 0, KindSecret: 1, KindUpstream: 2, KindFunction: 3, KindPolicy: 4, KindGateway: 5, KindRoute: 6,
 }
 
 // anyGateway stands for all gateways: routes that name none depend on it.
@@ -46,7 +46,7 @@ func (w *World) goodForms(id ID) (forms []*Form) {
 
 func (w *World) refused(id ID, f *Form) bool {
 	_, bad := w.quarantine.m[FormRef{id, f.Hash}]
-	return bad || w.beyond(f) != nil
+	return bad || w.beyond(f) != nil || len(w.trespasses(id, f)) > 0
 }
 
 // winner orders the documents that define a block: who was accepted first, then the lower CreateIndex, then the name.
@@ -217,6 +217,7 @@ func (a *application) judge(b *Block) hcl.Diagnostics {
 	if d := a.beyondGeneration(b.Newest); d != nil {
 		diags = append(diags, d)
 	}
+	diags = append(diags, a.w.trespasses(b.ID, b.Newest)...)
 	for _, ref := range b.Newest.Value.Refs {
 		a.recallRef(ref)
 		if d := a.missing(b.ID, ref); d != nil {

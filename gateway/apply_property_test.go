@@ -39,7 +39,7 @@ var testRules = &Rules{Features: []FeatureRule{
 
 func drawInput(t *rapid.T, w *World) Input {
 	in := Input{}
-	switch rapid.IntRange(0, 15).Draw(t, "op") {
+	switch rapid.IntRange(0, 16).Draw(t, "op") {
 	case 0, 1, 2, 3:
 		n := rapid.IntRange(0, 4).Draw(t, "doc")
 		in.Documents = map[string]*Document{fmt.Sprintf("d%d", n): drawDocument(t, n)}
@@ -97,6 +97,10 @@ func drawInput(t *rapid.T, w *World) Input {
 				in.Functions[k] = drawFunctions(t)
 			}
 		}
+	case 15:
+		if len(w.broken.m) == 0 { // as with what is refused
+			in.Documents = map[string]*Document{"teams": drawTeams(t)}
+		}
 	case 14:
 		id := ID{KindSecret, drawName(t, "s", 2)}
 		if rapid.Bool().Draw(t, "of a mesh") {
@@ -105,6 +109,25 @@ func drawInput(t *rapid.T, w *World) Input {
 		in.Secrets = map[ID]string{id: rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "version")}
 	}
 	return in
+}
+
+// drawTeams is a document that says what some of the others may do.
+func drawTeams(t *rapid.T) *Document {
+	var lines []string
+	for _, name := range []string{"a", "b"} {
+		if rapid.Bool().Draw(t, "team "+name) {
+			lines = append(lines, fmt.Sprintf("team.%s docs=%s;claim=%s;up=%s;fn=%s;kv=%s;policy=%s;gw=%s;define=%s", name,
+				rapid.SampledFrom([]string{"d1", "d1,d2", "d*", "d3"}).Draw(t, "docs"),
+				rapid.SampledFrom([]string{"", "h0/", "h0/p0,h1/", "*/"}).Draw(t, "claims"),
+				rapid.SampledFrom([]string{"", "u0", "*"}).Draw(t, "upstreams"),
+				rapid.SampledFrom([]string{"", "u0.f0", "*.f1"}).Draw(t, "functions"),
+				rapid.SampledFrom([]string{"", "k0", "**"}).Draw(t, "values"),
+				rapid.SampledFrom([]string{"", "p0"}).Draw(t, "policies"),
+				rapid.SampledFrom([]string{"", "g0", "g1"}).Draw(t, "gateways"),
+				rapid.SampledFrom([]string{"", "upstream", "upstream,function,secret"}).Draw(t, "define")))
+		}
+	}
+	return fakeDoc("teams", 9, lines...)
 }
 
 // drawFunctions is what a finder says; nil: nobody asks it any more.

@@ -123,6 +123,8 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 		p.Variants = b.variants(f["variant"])
 		p.Features = b.features(f["feature"])
 		out.Instances[b.id.Name] = p
+	case KindTeam:
+		out.Instances[b.id.Name] = b.team(f)
 	case KindSecret:
 		out.Instances[b.id.Name] = &Secret{Name: b.id.Name, Range: b.Range()}
 	case KindFunction:
@@ -133,6 +135,22 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 		return b.route(scope, f, out)
 	}
 	return out, nil
+}
+
+// team lists patterns with commas between, and claims as "HOST/PREFIX".
+func (b fakeBlock) team(f map[string]string) *Team {
+	list := func(key string) []string {
+		return strings.FieldsFunc(f[key], func(r rune) bool { return r == ',' })
+	}
+	t := &Team{
+		Name: b.id.Name, Documents: list("docs"), Upstreams: list("up"), Functions: list("fn"), Secrets: list("secret"),
+		Values: list("kv"), Policies: list("policy"), Gateways: list("gw"), Define: list("define"), Range: b.Range(),
+	}
+	for _, c := range list("claim") {
+		host, prefix, _ := strings.Cut(c, "/")
+		t.Claims = append(t.Claims, &Claim{Host: host, Prefix: "/" + prefix})
+	}
+	return t
 }
 
 // secrets are those that a feature names.

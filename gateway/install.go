@@ -28,6 +28,9 @@ func (a *application) install(before, next *Block, form *Form) {
 			a.gatewayUnits(v)
 		case *FunctionBlock:
 			a.installFunction(name, v)
+		case *Team:
+			a.w.teams.set(name, v)
+			a.teamChanged(v)
 		case *Secret:
 			a.w.secrets.set(ID{KindSecret, name}, v)
 			a.secretUnits(ID{KindSecret, name})
@@ -53,6 +56,9 @@ func (a *application) uninstall(name string, v any) {
 		a.gatewayUnits(v)
 	case *FunctionBlock:
 		a.installFunction(name, nil)
+	case *Team:
+		a.w.teams.del(name)
+		a.teamChanged(v)
 	case *Secret:
 		a.w.secrets.del(ID{KindSecret, name})
 		a.secretUnits(ID{KindSecret, name})

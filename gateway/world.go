@@ -12,6 +12,7 @@ import (
 type Rules struct {
 	Features  []FeatureRule // in filter order
 	Functions int           // the generation of the filter list that has what calls of functions need first; 0: nothing does
+	Roots     []string      // where documents on disk are, with slashes: a team's patterns are below them
 	Offline   bool          // no finder ever runs: functions that only discovery can know are taken for granted, with a warning
 }
 
@@ -56,6 +57,7 @@ type World struct {
 	finders   cow[string, []Finder]      // upstream → what it asks for; only of those that ask
 	functions shards[ID, *boundFunction] // instances of function blocks in force
 	secrets   cow[ID, *Secret]           // secrets in force
+	teams     cow[string, *Team]         // teams in force
 	carried   counts[ID, carrier]        // secret → its fields on the gateways whose routes use them
 	signs     counts[ID, string]         // secret → Lambda upstreams whose calls it signs
 	meshes    counts[ID, string]         // identity in a mesh → upstreams in force with endpoints there
@@ -100,6 +102,7 @@ func (w *World) begin() *World {
 	n.subsets.share()
 	n.bySource.share()
 	n.listings.mine, n.versions.mine, n.finders.mine, n.secrets.mine = false, false, false, false
+	n.teams.mine = false
 	n.memory.share()
 	n.agreed.share()
 	n.functions.share()

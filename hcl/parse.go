@@ -133,11 +133,6 @@ func (p *parser) block(b *hclsyntax.Block) {
 }
 
 func (p *parser) unknown(b *hclsyntax.Block) {
-	if coming[b.Type] {
-		p.diag(b.TypeRange.Ptr(), "Unsupported block", fmt.Sprintf(
-			"Blocks of type %q belong to the language, but this version of sluice does not serve them yet. Remove the block.", b.Type))
-		return
-	}
 	if b.Type == "test" {
 		p.diag(b.TypeRange.Ptr(), "Unsupported block type", "Tests are no part of what is served. Put them into a file of their own, whose name ends in .test.hcl.")
 		return

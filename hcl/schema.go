@@ -46,9 +46,6 @@ type topEntry struct {
 	plan    *plan
 }
 
-// coming are the blocks of the language that this version does not read yet.
-var coming = map[string]bool{"team": true}
-
 var sourcePlan = planOf(reflect.TypeFor[gateway.Source]())
 
 // NewSchema makes the schema of the built-in blocks with these features and sources. Mistakes in tags, and names that
@@ -79,6 +76,7 @@ func NewSchema(features []FeatureType, sources []SourceType) *Schema {
 	s.top(gateway.KindPolicy, false, reflect.TypeFor[gateway.Policy]())
 	s.top(gateway.KindFunction, true, reflect.TypeFor[gateway.FunctionBlock]())
 	s.top(gateway.KindSecret, false, reflect.TypeFor[gateway.Secret]())
+	s.top(gateway.KindTeam, false, reflect.TypeFor[gateway.Team]())
 	s.topNames = append(s.topNames, "locals")
 	sort.Strings(s.topNames)
 	return s

@@ -1,5 +1,5 @@
 // Package policies holds the Consul ACL policies that sluice ships. The tests run with exactly these, under default
-// deny. A replica's token has Reader and Writer, an operator's Apply.
+// deny. A replica's token has Reader and Writer, an operator's Apply, a team's Team.
 package policies
 
 import (
@@ -17,6 +17,8 @@ var (
 	apply string
 	//go:embed mesh.hcl
 	mesh string
+	//go:embed team.hcl
+	team string
 )
 
 // Reader is what a replica needs to serve.
@@ -28,6 +30,11 @@ func Writer(prefix string) string { return with(writer, prefix) }
 // Mesh is what a replica needs beside Reader to call mesh services as a service of that name.
 func Mesh(service string) string {
 	return strings.ReplaceAll(mesh, `service "sluice"`, `service "`+service+`"`)
+}
+
+// Team is what a team needs that has the folder of that name.
+func Team(prefix, folder string) string {
+	return with(strings.ReplaceAll(team, "team-orders", folder), prefix)
 }
 
 // Apply is what an operator needs.

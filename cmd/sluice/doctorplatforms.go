@@ -34,7 +34,7 @@ func (a *app) patient(ctx context.Context, cfg *agentConfig, kv *catalog.Client,
 	if err != nil {
 		return nil, err
 	}
-	base := gateway.New(rules(t))
+	base := gateway.New(rules(t, nil))
 	if kv == nil {
 		return base, nil
 	}

@@ -61,7 +61,7 @@ func (a *app) eval(text string, f evalFlags) error {
 	if err != nil {
 		return err
 	}
-	ws := workspaceOf(files, gateway.New(rules(t)), s, os.LookupEnv)
+	ws := workspaceOf(files, gateway.New(rules(t, nil)), s, os.LookupEnv)
 	names := []string{"request"}
 	if request.Response != nil {
 		names = append(names, "response")

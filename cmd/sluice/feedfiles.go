@@ -42,7 +42,7 @@ func (p *plane) feedFiles(ctx context.Context) error {
 	}
 	f := &fileFeed{
 		p: p, watched: map[string]bool{}, docs: map[string]*gateway.Document{},
-		scout: gateway.New(rules(t)), values: map[gateway.ID]*string{},
+		scout: gateway.New(rules(t, nil)), values: map[gateway.ID]*string{},
 	}
 	var events chan fsnotify.Event
 	if f.watcher, err = fsnotify.NewWatcher(); err != nil {

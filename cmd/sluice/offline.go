@@ -32,7 +32,7 @@ func (a *app) offline(paths []string, worldFile string) (*offline, error) {
 		return nil, err
 	}
 	s := schema()
-	base := gateway.New(rules(t))
+	base := gateway.New(rules(t, paths))
 	if worldFile != "" {
 		if base, err = readWorld(worldFile, base, s, replacedBy(paths, files)); err != nil {
 			return nil, err

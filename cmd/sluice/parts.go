@@ -1,6 +1,8 @@
 package main
 
 import (
+	"path/filepath"
+
 	"github.com/sluice-gateway/sluice/discovery"
 	reflection "github.com/sluice-gateway/sluice/discovery/grpc"
 	"github.com/sluice-gateway/sluice/discovery/lambda"
@@ -34,7 +36,15 @@ func schema() *hcl.Schema {
 // translator builds Envoy's resources with all features.
 func translator() (*translate.Translator, error) { return translate.New(feature.All()) }
 
-// rules are those of a world that nothing but its documents feeds.
-func rules(t *translate.Translator) *gateway.Rules {
-	return &gateway.Rules{Features: t.Rules(), Functions: translate.FunctionsSince, Offline: true}
+// rules are those of a world that nothing but its documents, at paths, feeds.
+func rules(t *translate.Translator, paths []string) *gateway.Rules {
+	return &gateway.Rules{Features: t.Rules(), Functions: translate.FunctionsSince, Roots: roots(paths), Offline: true}
+}
+
+// roots are the paths as documents are named below them.
+func roots(paths []string) (out []string) {
+	for _, p := range paths {
+		out = append(out, filepath.ToSlash(filepath.Clean(p)))
+	}
+	return out
 }

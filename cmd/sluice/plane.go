@@ -101,7 +101,7 @@ func newPlane(cfg planeConfig) (*plane, error) {
 	resources, gate := store.New(), &lateGate{}
 	loop := control.Config{
 		Schema: p.schema, Translator: t, Store: resources, Sources: p.wanted, Finders: wantedFinders{p.finders, &p.leftOut}, Secrets: p.secrets, Gate: gate,
-		Expect: p.expect(), Grace: cfg.grace, StateDir: cfg.stateDir, Log: cfg.log, Metrics: p.registry,
+		Expect: p.expect(), Grace: cfg.grace, StateDir: cfg.stateDir, Roots: roots(cfg.paths), Log: cfg.log, Metrics: p.registry,
 	}
 	if cfg.kv != nil {
 		p.writer = cfg.kv.NewWriter(holder())

@@ -43,7 +43,7 @@ func FuzzTests(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	ws := workspaceOf([]file{{"shop.hcl", fileOf(archive, "docs/shop.hcl")}}, gateway.New(rules(t)), schema(), os.LookupEnv)
+	ws := workspaceOf([]file{{"shop.hcl", fileOf(archive, "docs/shop.hcl")}}, gateway.New(rules(t, nil)), schema(), os.LookupEnv)
 	ws.find(".", true)
 	off := &offline{workspace: ws, translator: t}
 	f.Fuzz(func(_ *testing.T, text string) {

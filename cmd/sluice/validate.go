@@ -63,7 +63,7 @@ func (a *app) validate(ctx context.Context, paths []string, f validateFlags) err
 		return err
 	}
 	s := schema()
-	base := gateway.New(rules(t))
+	base := gateway.New(rules(t, paths))
 	if f.world != "" {
 		if base, err = readWorld(f.world, base, s, replacedBy(paths, files)); err != nil {
 			return err

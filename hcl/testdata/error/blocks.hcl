@@ -1,7 +1,7 @@
 answer = 42 # ERROR: Unsupported argument
 rout "x" { # ERROR: Unsupported block type
 }
-team "shop" { # ERROR: Unsupported block
+teem "shop" { # ERROR: Unsupported block type
 }
 route "Upper" { # ERROR: Invalid name
   respond {}
