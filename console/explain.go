@@ -75,6 +75,7 @@ func landings(w *gateway.World, h Hit, kept *gateway.TableDestination, raw gatew
 	for _, dest := range destinations {
 		l := Landing{
 			Share: share(dest, total), Features: featuresOf(dest.Features), Degraded: dest.Degraded, Arguments: argumentsOf(dest, h.Entry.Match),
+			Admits: append([]string{}, dest.Admission()...), Denied: dest.Denied,
 		}
 		if dest.To != nil {
 			l.Function = dest.To.Function.ID.Name

@@ -12,10 +12,14 @@ import (
 func featuresOf(list []gateway.Effective) []Feature {
 	out := make([]Feature, 0, len(list))
 	for _, e := range list {
-		out = append(out, Feature{
+		f := Feature{
 			Type: e.Feature.FeatureType(), Level: e.Level.String(), From: e.From.String(),
-			Settings: settings(reflect.ValueOf(e.Feature)), Range: rangeOf(e.Feature.SourceRange()),
-		})
+			Settings: settings(reflect.ValueOf(e.Feature)), Range: rangeOf(e.Feature.SourceRange()), Over: []Origin{},
+		}
+		for _, o := range e.Over {
+			f.Over = append(f.Over, Origin{Level: o.Level.String(), From: o.From.String(), Range: rangeOf(o.Feature.SourceRange())})
+		}
+		out = append(out, f)
 	}
 	return out
 }

@@ -72,6 +72,14 @@ type Feature struct {
 	From     string         `json:"from"`     // the block that holds it
 	Settings map[string]any `json:"settings"` // its arguments; what is computed for each request is shown as "(from …)"
 	Range    Range          `json:"range"`    // of the block
+	Over     []Origin       `json:"over"`     // the blocks of this type whose place it takes, the weakest first
+}
+
+// Origin is where a block of a feature stands.
+type Origin struct {
+	Level string `json:"level"` // as in Feature
+	From  string `json:"from"`  // the block that holds it
+	Range Range  `json:"range"` // of the block
 }
 
 // Upstream is an upstream in force with its merged endpoints: GET /v1/upstreams.
@@ -151,6 +159,8 @@ type Landing struct {
 	Healthy         int             `json:"healthy"`            // endpoints that take traffic
 	Known           int             `json:"known"`              // endpoints, unhealthy ones too
 	Features        []Feature       `json:"features"`           // in force there
+	Admits          []string        `json:"admits"`             // who may call, in words; all of it holds, and none is everybody
+	Denied          bool            `json:"denied,omitempty"`   // nobody may call: the gateway denies by default
 }
 
 // BoundArgument is one argument of a call, and where its value comes from.

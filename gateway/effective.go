@@ -1,5 +1,7 @@
 package gateway
 
+import "slices"
+
 // layer is one block's features and what the block is.
 type layer struct {
 	features []Feature
@@ -69,9 +71,13 @@ func mergeType(rule FeatureRule, layers []layer) (kept []Effective) {
 }
 
 func nearest(kept []Effective, e Effective) []Effective {
-	if len(kept) > 0 && base(kept[0]).Locked {
+	if len(kept) == 0 {
+		return []Effective{e}
+	}
+	if base(kept[0]).Locked {
 		return kept
 	}
+	e.Over = append(slices.Clip(kept[0].Over), Effective{Feature: kept[0].Feature, Level: kept[0].Level, From: kept[0].From})
 	return []Effective{e}
 }
 

@@ -90,7 +90,7 @@ func (b fakeBlock) Eval(scope Scope) (Value, hcl.Diagnostics) {
 		out.Instances[b.id.Name] = v
 		return out, diags
 	case KindGateway:
-		g := &Gateway{Name: b.id.Name, Attach: f["attach"] != "", Range: b.Range()}
+		g := &Gateway{Name: b.id.Name, Default: f["default"], Attach: f["attach"] != "", Range: b.Range()}
 		for _, l := range strings.Split(f["listeners"], ",") {
 			g.Listeners = append(g.Listeners, &Listener{Name: l, Port: 80, Scope: f["scope"]})
 		}

@@ -81,7 +81,35 @@ type Effective struct {
 	Feature Feature
 	Level   Level
 	From    ID // the block that holds it
+
+	Over []Effective // what it takes the place of, weakest first; each as it was written
 }
+
+// Admitter is implemented by the features that say who may call.
+type Admitter interface {
+	// Admits says in words who passes: "callers with a token of https://id.example.com". ok is false where everybody
+	// does, as by a rule that only counts.
+	Admits() (who string, ok bool)
+}
+
+// admission lists who passes all features, in words; none: nothing asks who calls.
+func admission(features []Effective) (who []string) {
+	for _, e := range features {
+		if a, is := e.Feature.(Admitter); is {
+			if text, ok := a.Admits(); ok {
+				who = append(who, text)
+			}
+		}
+	}
+	return who
+}
+
+// Admission says in words whom a destination admits, one condition each, all of which hold; none: everybody, unless it is
+// Denied.
+func (d *TableDestination) Admission() []string { return admission(d.Features) }
+
+// Admission is that of a redirect or a response.
+func (e *TableRoute) Admission() []string { return admission(e.Features) }
 
 // Checker is implemented by blocks and features whose attributes constrain each other. Check is called once after the
 // block has decoded without errors; ranges are the value ranges of its attributes by name, and the block's own under "".

@@ -125,6 +125,7 @@ func (w *World) flattenOn(f *flat, r *Route, p *prepared, at spot) (diags hcl.Di
 				}
 			}
 			diags = appendNew(diags, w.misdirected(e))
+			diags = appendNew(diags, deniedByDefault(e, at.gateway))
 			diags = append(diags, f.add(at.key, r, e, scoped)...)
 		}
 	}
@@ -167,6 +168,7 @@ func (w *World) entry(f *flat, r *Route, p *prepared, at spot, index int, m *Mat
 	e := &TableRoute{Route: r, Form: f.form, Index: index, Match: m, Variant: v}
 	if len(r.To) == 0 {
 		e.Features = w.effective(at.gateway, nil, r, nil, nil)
+		e.Denied = at.gateway.denies(e.Features)
 		w.usesOf(f, e.Features, at.gateway.Name)
 		return e
 	}
@@ -206,6 +208,7 @@ func (w *World) destination(r *Route, g *Gateway, to *Destination, c *boundCall,
 		d.Subset, d.Fallback = v.Subset, v.Fallback
 	}
 	d.Features = w.effective(g, u, r, to, d.Function)
+	d.Denied = g.denies(d.Features)
 	return d
 }
 

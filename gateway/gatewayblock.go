@@ -7,7 +7,8 @@ import "github.com/hashicorp/hcl/v2"
 //sluice:block gateway "NAME"
 type Gateway struct {
 	Name      string      `hcl:"name,label"`
-	Attach    bool        `hcl:"attach,optional"` // routes that name no gateway go to those that attach
+	Default   string      `hcl:"default,optional" oneof:"allow deny"` // deny: routes where nothing says who may call are refused
+	Attach    bool        `hcl:"attach,optional"`                     // routes that name no gateway go to those that attach
 	Listeners []*Listener `hcl:"listener,block"`
 	Variants  []*Variant  `hcl:"variant,block"`
 	Features  []Feature   `hcl:",features"`

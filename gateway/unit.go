@@ -85,6 +85,7 @@ type TableRoute struct {
 	Match        *Match              // never nil: a route without one has the prefix "/"
 	Variant      *Variant            // what this entry selects, nil for the plain entry; its conditions are already in Match
 	Features     []Effective         // of a redirect or a response, weakest first
+	Denied       bool                // a redirect or a response that the gateway's default refuses
 	Destinations []*TableDestination // in written order; empty for redirect and respond
 }
 
@@ -99,6 +100,7 @@ type TableDestination struct {
 
 	Function *Function // what is called; nil for a plain upstream
 	Call     *Call     // how, with the destination's arguments; nil for a plain upstream, and for native gRPC
+	Denied   bool      // nothing says who may call, and the gateway denies by default
 	Degraded string    // why the function may fail: it is not found any more; "" is fine
 
 	form FormRef // of a discovered function, for who is to blame when Envoy refuses it

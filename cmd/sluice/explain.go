@@ -144,5 +144,8 @@ func (a *app) showFeatures(indent string, list []console.Feature) {
 			raw = []byte("?")
 		}
 		fmt.Fprintf(a.out, "%s%s %s, from %s of %s at %s:%d\n", indent, f.Type, raw, f.Level, f.From, f.Range.Document, f.Range.Start.Line)
+		for _, o := range f.Over {
+			fmt.Fprintf(a.out, "%s  in place of that from %s of %s at %s:%d\n", indent, o.Level, o.From, o.Range.Document, o.Range.Start.Line)
+		}
 	}
 }

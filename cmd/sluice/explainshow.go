@@ -24,6 +24,16 @@ func (a *app) showLanding(l console.Landing) {
 	if l.Degraded != "" {
 		fmt.Fprintf(a.out, "%s%s\n", indent, a.paint(yellow, "degraded: "+l.Degraded))
 	}
+	switch {
+	case l.Denied:
+		fmt.Fprintf(a.out, "%s%s\n", indent, a.paint(red, "nobody may call: the gateway denies by default, the client gets 403"))
+		return
+	case len(l.Admits) == 0:
+		fmt.Fprintf(a.out, "%severybody may call\n", indent)
+	}
+	for i, who := range l.Admits {
+		fmt.Fprintf(a.out, "%s%s%s\n", indent, []string{"admits ", "and only "}[min(i, 1)], who)
+	}
 	for _, b := range l.Arguments {
 		fmt.Fprintf(a.out, "%s%s\n", indent, argumentLine(b))
 	}

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"net/http"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -19,6 +20,9 @@ func (t *Translator) destination(tr *gateway.TableRoute, d *gateway.TableDestina
 	m, err := match(tr.Match, p)
 	if err != nil {
 		return nil, nil, err
+	}
+	if d.Denied {
+		return denied(m), nil, nil
 	}
 	md, err := identity(tr, d)
 	if err != nil {
@@ -61,6 +65,11 @@ func (t *Translator) answer(tr *gateway.TableRoute, p path) ([]entry, []Key, err
 	if err != nil {
 		return nil, nil, err
 	}
+	if tr.Denied {
+		r := denied(m)
+		r.Name = routeName(tr, 0)
+		return []entry{{route: r, literal: p.literal}}, nil, nil
+	}
 	r := &routev3.Route{Name: routeName(tr, 0), Match: m}
 	if tr.Route.Redirect != nil {
 		action, err := redirect(tr.Route.Redirect, p)
@@ -89,6 +98,16 @@ func (t *Translator) routeFeatures(features []gateway.Effective, out *Route) err
 		return err
 	}
 	return validate(out.Route)
+}
+
+// denied refuses whatever a match takes.
+func denied(m *routev3.RouteMatch) *routev3.Route {
+	r := &routev3.Route{Match: m}
+	respond(&gateway.Respond{
+		Status: http.StatusForbidden, ContentType: "application/json",
+		Body: `{"error":"the gateway denies by default, and nothing says who may call this","reason":"denied_by_default"}`,
+	}, r)
+	return r
 }
 
 func respond(r *gateway.Respond, out *routev3.Route) {
