@@ -4,6 +4,7 @@ package feature
 import (
 	circuitbreaker "github.com/sluice-gateway/sluice/feature/circuit_breaker"
 	"github.com/sluice-gateway/sluice/feature/credential"
+	extauthz "github.com/sluice-gateway/sluice/feature/ext_authz"
 	"github.com/sluice-gateway/sluice/feature/headers"
 	healthcheck "github.com/sluice-gateway/sluice/feature/health_check"
 	"github.com/sluice-gateway/sluice/feature/http2"
@@ -39,6 +40,7 @@ import (
 //  9. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 func All() []translate.Kind {
 	return []translate.Kind{
+		extauthz.Kind(),
 		request.Kind(),
 		response.Kind(),
 		headers.Kind(),

@@ -40,6 +40,8 @@ type Filter struct {
 	Last     bool   // it stands behind the script, which so neither sees nor overwrites what it does to a request
 	Since    int    // the generation of the filter list that has it first; 0 is 1
 	Requires string // the Envoy extension it needs ("envoy.filters.http.lua"), checked per node
+
+	Brings []string // further extensions that routes put into it; see ChainFilter
 }
 
 // Route is what a feature may change. Every destination has an Envoy route of its own (weights are cumulative

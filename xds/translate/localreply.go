@@ -1,10 +1,7 @@
 package translate
 
 import (
-	"fmt"
-
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 )
@@ -30,6 +27,13 @@ func localReplies(generation int) (*hcmv3.LocalReplyConfig, error) {
 	if out == nil || err != nil {
 		return out, err
 	}
+	if generation >= PoliciesSince {
+		refused, err := refusalMappers()
+		if err != nil {
+			return nil, err
+		}
+		out.Mappers = append(out.Mappers, refused...)
+	}
 	for _, f := range upstreamFailures {
 		out.Mappers = append(out.Mappers, &hcmv3.ResponseMapper{
 			Filter: &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_AndFilter{AndFilter: &accesslogv3.AndFilter{
@@ -38,15 +42,8 @@ func localReplies(generation int) (*hcmv3.LocalReplyConfig, error) {
 					{FilterSpecifier: &accesslogv3.AccessLogFilter_HeaderFilter{HeaderFilter: &accesslogv3.HeaderFilter{Header: notGRPC()}}},
 				},
 			}}},
-			BodyFormatOverride: &corev3.SubstitutionFormatString{
-				ContentType: "application/json",
-				Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
-					Specifier: &corev3.DataSource_InlineString{InlineString: fmt.Sprintf(`{"error":%q,"reason":%q}`, f.text, f.reason)},
-				}},
-			},
-			HeadersToAdd: []*corev3.HeaderValueOption{{
-				Header: &corev3.HeaderValue{Key: "x-sluice-error", Value: f.reason}, AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-			}},
+			BodyFormatOverride: errorBody(f.reason, f.text),
+			HeadersToAdd:       errorHeader(f.reason),
 		})
 	}
 	return out, nil

@@ -129,6 +129,7 @@ func required(filters []Filter) (out []string) {
 		if f.Requires != "" {
 			out = append(out, f.Requires)
 		}
+		out = append(out, f.Brings...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
