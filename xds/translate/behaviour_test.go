@@ -243,3 +243,24 @@ func TestSharesAndSubsets(t *testing.T) {
 		}
 	}
 }
+
+func TestAGatewayThatDeniesByDefaultAnswers403(t *testing.T) {
+	served := featuretest.Serve(t, nil, featuretest.Documents{"a.hcl": strings.Replace(edge, "{\n", "{\n  default = \"deny\"\n", 1) +
+		upstream("shop", echo(t, "shop")) + `
+		route "shop" {
+		  to { upstream = upstream.shop }
+		}
+		route "here" {
+		  match { path = "/here" }
+		  respond { body = "here" }
+		}
+		route "there" {
+		  match { path = "/there" }
+		  redirect { host = "there.example.com" }
+		}`})
+	for _, path := range []string{"/", "/here", "/there"} {
+		if a := served.Do(t, "GET", "shop.test", path); a.Status != http.StatusForbidden || !strings.Contains(a.Body, `"reason":"denied_by_default"`) {
+			t.Errorf("%s is answered with %d %s", path, a.Status, a.Body)
+		}
+	}
+}
