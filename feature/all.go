@@ -8,6 +8,7 @@ import (
 	"github.com/sluice-gateway/sluice/feature/headers"
 	healthcheck "github.com/sluice-gateway/sluice/feature/health_check"
 	"github.com/sluice-gateway/sluice/feature/http2"
+	ipallow "github.com/sluice-gateway/sluice/feature/ip_allow"
 	loadbalancer "github.com/sluice-gateway/sluice/feature/load_balancer"
 	"github.com/sluice-gateway/sluice/feature/mirror"
 	"github.com/sluice-gateway/sluice/feature/outlier"
@@ -40,6 +41,7 @@ import (
 //  9. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 func All() []translate.Kind {
 	return []translate.Kind{
+		ipallow.Kind(),
 		extauthz.Kind(),
 		request.Kind(),
 		response.Kind(),

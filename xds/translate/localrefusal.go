@@ -17,6 +17,9 @@ var refusals = []struct {
 }{
 	{`response.code_details == "ext_authz_error"`, "authorization_unavailable", "the authorization service has not decided about the request"},
 	{`response.code_details == "ext_authz_invalid"`, "authorization_invalid", "the answer of the authorization service cannot be used"},
+	{`response.code_details.startsWith("rbac_access_denied_matched_policy[ip_allow_")`, "address_denied", "requests from this address are refused"},
+	{`response.code_details.startsWith("rbac_access_denied_matched_policy[")`, "access_denied", "the rules of this route refuse the request"},
+	{`response.code_details == "csrf_origin_mismatch"`, "origin_denied", "requests of this origin are refused"},
 	{`response.code_details.startsWith("ext_proc_error")`, "processor_unavailable", "the external processor has not taken the message"},
 }
 
