@@ -3,7 +3,9 @@ package feature
 
 import (
 	circuitbreaker "github.com/sluice-gateway/sluice/feature/circuit_breaker"
+	"github.com/sluice-gateway/sluice/feature/cors"
 	"github.com/sluice-gateway/sluice/feature/credential"
+	"github.com/sluice-gateway/sluice/feature/csrf"
 	extauthz "github.com/sluice-gateway/sluice/feature/ext_authz"
 	"github.com/sluice-gateway/sluice/feature/headers"
 	healthcheck "github.com/sluice-gateway/sluice/feature/health_check"
@@ -42,6 +44,8 @@ import (
 func All() []translate.Kind {
 	return []translate.Kind{
 		ipallow.Kind(),
+		cors.Kind(),
+		csrf.Kind(),
 		extauthz.Kind(),
 		request.Kind(),
 		response.Kind(),
