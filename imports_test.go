@@ -35,12 +35,14 @@ var rooms = []struct {
 	{"discovery", []string{"gateway"}, nil},
 	{"discovery/...", []string{"gateway", "discovery", "tlsfiles"}, nil},
 	{"feature", []string{"feature/...", "xds/translate"}, nil},
+	{"feature/rate_limit", []string{"gateway", "xds/translate", "ratelimit"}, nil},
 	{"feature/...", []string{"gateway", "xds/translate"}, nil},
 	{"xds/translate", []string{"gateway", "xds/script"}, nil},
 	{"xds/script", []string{"gateway"}, nil},
 	{"xds/store", nil, nil},
 	{"xds/server", []string{"xds/store"}, nil},
 	{"xds/bootstrap", []string{"gateway"}, nil},
+	{"ratelimit", nil, nil},
 	{"envoy", nil, []string{}},
 	{"control", []string{"gateway", "hcl", "discovery", "catalog", "secrets", "xds/..."}, nil},
 	{"console", []string{"gateway"}, nil},
@@ -64,8 +66,8 @@ var only = []struct {
 }{
 	{
 		"github.com/envoyproxy/go-control-plane/...",
-		[]string{"xds/...", "feature/...", "internal/...", "bench", "bench/..."},
-		"Envoy's protos appear in xds and feature only",
+		[]string{"xds/...", "feature/...", "ratelimit", "internal/...", "bench", "bench/..."},
+		"Envoy's protos appear in xds, feature and ratelimit only",
 	},
 	{
 		"github.com/hashicorp/consul/api",

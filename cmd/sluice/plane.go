@@ -23,10 +23,14 @@ import (
 	"github.com/sluice-gateway/sluice/discovery/lambda"
 	"github.com/sluice-gateway/sluice/gateway"
 	"github.com/sluice-gateway/sluice/hcl"
+	"github.com/sluice-gateway/sluice/ratelimit"
 	"github.com/sluice-gateway/sluice/secrets"
 	"github.com/sluice-gateway/sluice/xds/server"
 	"github.com/sluice-gateway/sluice/xds/store"
 )
+
+// maxCounters bounds those of rate limits; each takes about half a KiB.
+const maxCounters = 1 << 20
 
 // planeConfig says what a control plane is made of.
 type planeConfig struct {
@@ -145,6 +149,7 @@ func (p *plane) newXDS(resources *store.Store) (err error) {
 		return err
 	}
 	p.xds.Register(p.grpc)
+	ratelimit.NewService(ratelimit.New(maxCounters), time.Now).Register(p.grpc)
 	return nil
 }
 
