@@ -14,11 +14,13 @@ import (
 	loadbalancer "github.com/sluice-gateway/sluice/feature/load_balancer"
 	"github.com/sluice-gateway/sluice/feature/mirror"
 	"github.com/sluice-gateway/sluice/feature/outlier"
+	proxyprotocol "github.com/sluice-gateway/sluice/feature/proxy_protocol"
 	"github.com/sluice-gateway/sluice/feature/request"
 	"github.com/sluice-gateway/sluice/feature/response"
 	"github.com/sluice-gateway/sluice/feature/retry"
 	"github.com/sluice-gateway/sluice/feature/timeout"
 	"github.com/sluice-gateway/sluice/feature/tls"
+	"github.com/sluice-gateway/sluice/feature/upgrade"
 	"github.com/sluice-gateway/sluice/xds/translate"
 )
 
@@ -36,10 +38,11 @@ import (
 //     of all features but those that say Last.
 //  6. headers: what the upstream and whatever logs the request see is what the headers blocks made of it. It follows
 //     request and response, since it leaves to the script what these must not see changed, or must not change after it.
-//  7. mirror, retry, timeout: parts of the route action, without a filter: the router, which carries them out, is the
-//     last filter; among themselves their order means nothing.
-//  8. http2, tls, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster. http2 comes
-//     first, since tls names the protocol and health_check asks as the upstream is spoken to.
+//  7. mirror, retry, timeout, upgrade: parts of the route action, without a filter: the router, which carries them out,
+//     is the last filter. upgrade follows timeout, whose bound without a byte it replaces.
+//  8. http2, tls, proxy_protocol, health_check, circuit_breaker, outlier, load_balancer: parts of an upstream's cluster.
+//     http2 comes first, since tls names the protocol and health_check asks as the upstream is spoken to; proxy_protocol
+//     wraps what tls made.
 //  9. credential: behind the script, so that no program sees the secret; and after mirror, whose copies do not get it.
 func All() []translate.Kind {
 	return []translate.Kind{
@@ -53,8 +56,10 @@ func All() []translate.Kind {
 		mirror.Kind(),
 		retry.Kind(),
 		timeout.Kind(),
+		upgrade.Kind(),
 		http2.Kind(),
 		tls.Kind(),
+		proxyprotocol.Kind(),
 		healthcheck.Kind(),
 		circuitbreaker.Kind(),
 		outlier.Kind(),

@@ -23,7 +23,13 @@ type Listener struct {
 	Scope   string       `hcl:"scope,optional" oneof:"first_segment"` // how its table is parted; default: by host alone
 	TLS     *ListenerTLS `hcl:"tls,block"`                            // nil: plain
 	HTTP3   bool         `hcl:"http3,optional"`                       // offered on the same port, over UDP
-	Range   hcl.Range    `hcl:",def_range"`
+
+	ProxyProtocol  string         `hcl:"proxy_protocol,optional" oneof:"required optional"` // connections begin with whom they come from
+	TrustedHops    int            `hcl:"trusted_hops,optional" min:"0" max:"16"`            // proxies in front, each of which appends to x-forwarded-for
+	TrustedProxies []string       `hcl:"trusted_proxies,optional"`                          // networks of the proxies that are believed; default all, with trusted_hops
+	RedirectHTTPS  *RedirectHTTPS `hcl:"redirect_https,block"`                              // nil: requests go to the routes
+
+	Range hcl.Range `hcl:",def_range"`
 }
 
 // ListenerKey names a listener of a gateway; its String is the name of the xDS Listener and RouteConfiguration.

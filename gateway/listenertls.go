@@ -110,10 +110,11 @@ func (t *ListenerTLS) Check(ranges map[string]hcl.Range) (diags hcl.Diagnostics)
 
 var _ Checker = (*Listener)(nil)
 
-// Check refuses HTTP/3 where it cannot be.
+// Check refuses HTTP/3 where it cannot be, and an edge that contradicts itself.
 func (l *Listener) Check(ranges map[string]hcl.Range) (diags hcl.Diagnostics) {
+	diags = l.checkEdge(ranges)
 	if !l.HTTP3 {
-		return nil
+		return diags
 	}
 	at := ranges["http3"]
 	wrong := func(detail string) {
@@ -122,6 +123,8 @@ func (l *Listener) Check(ranges map[string]hcl.Range) (diags hcl.Diagnostics) {
 	switch {
 	case l.TLS == nil:
 		wrong("HTTP/3 is always encrypted, and this listener has no tls block. Add one, or remove http3.")
+	case l.ProxyProtocol != "":
+		wrong("The PROXY protocol is one of TCP connections, and HTTP/3 has none. Remove http3, or proxy_protocol.")
 	case l.TLS.Clients() != "none":
 		wrong("Clients cannot show certificates over HTTP/3. Remove http3, or client_ca.")
 	}

@@ -149,6 +149,9 @@ func (u *Upstream) CheckMesh() (diags hcl.Diagnostics) {
 		if f.FeatureType() == "tls" {
 			wrong(f.SourceRange(), "The endpoints of the upstream %q are in a service mesh, which brings its own mutual TLS. Remove the tls block.", u.Name)
 		}
+		if f.FeatureType() == "proxy_protocol" {
+			wrong(f.SourceRange(), "The endpoints of the upstream %q are in a service mesh, whose connections begin with its mutual TLS. Remove the proxy_protocol block.", u.Name)
+		}
 	}
 	const unasked = "The endpoints of the upstream %q speak with members of their mesh alone, and the control plane does not ask them. %s"
 	if u.OpenAPI != nil && u.OpenAPI.Path != "" {

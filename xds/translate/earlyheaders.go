@@ -19,10 +19,13 @@ const (
 )
 
 // earlyHeaders changes the headers of a request before a route is chosen.
-func earlyHeaders(m *hcmv3.HttpConnectionManager, name string, in gateway.Inputs) error {
+func earlyHeaders(m *hcmv3.HttpConnectionManager, name string, in gateway.Inputs, hops int) error {
 	var all []*mutationrulesv3.HeaderMutation
 	if served(in.Generation) >= PoliciesSince {
 		all = append(all, &mutationrulesv3.HeaderMutation{Action: &mutationrulesv3.HeaderMutation_Remove{Remove: ClientHeader}})
+	}
+	if served(in.Generation) >= PoliciesSince && hops == 0 {
+		all = append(all, forgedHeaders()...)
 	}
 	if in.Listener.Scoped() {
 		all = append(all, scopeHeaderOf(name))

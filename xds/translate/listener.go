@@ -38,11 +38,7 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 		return nil, nil
 	}
 	name := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}.String()
-	manager, err := t.connectionManager(name, in)
-	if err != nil {
-		return nil, err
-	}
-	config, err := Pack(manager)
+	chains, err := t.chains(name, in)
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +56,10 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 		Metadata:                             generation,
 		PerConnectionBufferLimitBytes:        u32(bufferLimit),
 		MaxConnectionsToAcceptPerSocketEvent: u32(1),
-		FilterChains: []*listenerv3.FilterChain{{
-			Filters: []*listenerv3.Filter{{
-				Name:       hcmFilter,
-				ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: config},
-			}},
-		}},
+		FilterChains:                         chains,
+	}
+	if err := acceptProxyProtocol(l, in.Listener); err != nil {
+		return nil, err
 	}
 	if err := speakTLS(l, in); err != nil {
 		return nil, err
@@ -78,8 +72,9 @@ func (t *Translator) listener(in gateway.Inputs) (*Resource, error) {
 }
 
 // connectionManager leaves internal_address_config out: then no client may send x-envoy- headers or a request id of its
-// own. An empty one would trust private addresses, and so every load balancer.
-func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.HttpConnectionManager, error) {
+// own. An empty one would trust private addresses, and so every load balancer. hops is how many proxies in front of it
+// are believed.
+func (t *Translator) connectionManager(name string, in gateway.Inputs, hops int) (*hcmv3.HttpConnectionManager, error) {
 	filters, err := t.httpFilters(in.Generation)
 	if err != nil {
 		return nil, err
@@ -119,7 +114,8 @@ func (t *Translator) connectionManager(name string, in gateway.Inputs) (*hcmv3.H
 		scoped(m, name)
 	}
 	clientsOf(m, in)
-	return m, earlyHeaders(m, name, in)
+	believe(m, in, hops)
+	return m, earlyHeaders(m, name, in, hops)
 }
 
 // httpFilters is the fixed list of a generation: the features' filters in their order, the router last.

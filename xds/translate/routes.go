@@ -17,6 +17,9 @@ func routes(in gateway.Inputs) (*Resource, error) {
 	}
 	name := gateway.ListenerKey{Gateway: in.Gateway.Name, Listener: in.Listener.Name}.String()
 	table := tableOf(name)
+	if redirectHTTPS(table, in.Listener) {
+		return &Resource{Key: Key{TypeURL: RoutesType, Name: name}, Message: table}, nil
+	}
 	offerHTTP3(table, in.Listener)
 	table.Vhds = &routev3.Vhds{ConfigSource: ads(0)}
 	return &Resource{Key: Key{TypeURL: RoutesType, Name: name}, Message: table}, nil

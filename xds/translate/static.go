@@ -94,8 +94,10 @@ func inlineRoutes(
 	if table != nil {
 		routes = proto.CloneOf(table)
 	}
+	if table == nil || table.Vhds != nil { // else it has all its hosts
+		routes.VirtualHosts = hosts
+	}
 	routes.Vhds = nil
-	routes.VirtualHosts = hosts
 	routes.ValidateClusters = wrapperspb.Bool(false)
 	for _, chain := range out.FilterChains {
 		for _, f := range chain.Filters {

@@ -14,6 +14,9 @@ import (
 // inlineSecrets puts the certificates that a cluster would be sent by SDS into it; those that are not among the secrets
 // are left out: an Envoy without a control plane crashes where it is told to ask one. c is changed.
 func inlineSecrets(c *clusterv3.Cluster, secrets map[string]*tlsv3.Secret) (*clusterv3.Cluster, error) {
+	if c.GetTransportSocket().GetName() == ProxyProtocolSocket {
+		return inlineWrapped(c, secrets)
+	}
 	if c.GetTransportSocket().GetName() != tlsSocket {
 		return c, nil
 	}
