@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/feature/mirror"
 	"github.com/sluice-gateway/sluice/feature/outlier"
 	proxyprotocol "github.com/sluice-gateway/sluice/feature/proxy_protocol"
+	"github.com/sluice-gateway/sluice/feature/rbac"
 	"github.com/sluice-gateway/sluice/feature/request"
 	"github.com/sluice-gateway/sluice/feature/response"
 	"github.com/sluice-gateway/sluice/feature/retry"
@@ -50,6 +51,7 @@ func All() []translate.Kind {
 		cors.Kind(),
 		csrf.Kind(),
 		extauthz.Kind(),
+		rbac.Kind(),
 		request.Kind(),
 		response.Kind(),
 		headers.Kind(),
