@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/feature/outlier"
 	proxyprotocol "github.com/sluice-gateway/sluice/feature/proxy_protocol"
 	"github.com/sluice-gateway/sluice/feature/rbac"
+	ratelimit "github.com/sluice-gateway/sluice/feature/rate_limit"
 	"github.com/sluice-gateway/sluice/feature/request"
 	"github.com/sluice-gateway/sluice/feature/response"
 	"github.com/sluice-gateway/sluice/feature/retry"
@@ -52,6 +53,7 @@ func All() []translate.Kind {
 		csrf.Kind(),
 		extauthz.Kind(),
 		rbac.Kind(),
+		ratelimit.Kind(),
 		request.Kind(),
 		response.Kind(),
 		headers.Kind(),
